@@ -1,0 +1,124 @@
+"""How the topics in Kafka differ from the declared ones: pure comparison, no Kafka."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from app.domain.errors import UserError
+from app.wire.topics import Topic
+
+MEMBERS = "members"
+MISSING = "missing"
+PARTITIONS = "partitions"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A topic as Kafka has it.
+
+    Attributes:
+        partitions: how many.
+        configs: every setting that holds for it, by Kafka's name.
+        own: those of them that were set for this topic, and are no default of the cluster.
+    """
+
+    partitions: int
+    configs: Mapping[str, str]
+    own: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that is not as declared.
+
+    Attributes:
+        topic: full name, with prefix.
+        setting: `missing`, `partitions`, or Kafka's name of a setting such as `retention.ms`.
+        declared: what it should be; of a missing topic, how many partitions it would get.
+        actual: what it is; empty for a missing topic.
+    """
+
+    topic: str
+    setting: str
+    declared: str
+    actual: str
+
+    def error(self) -> UserError:
+        """The difference as an error for the person who starts a worker."""
+        if self.setting == MISSING:
+            return UserError(
+                "missing-topic",
+                self.topic,
+                "there is no such topic",
+                "create it with `reengage topics apply`",
+            )
+        if self.setting == PARTITIONS:
+            return UserError(
+                "partition-count",
+                self.topic,
+                f"has {self.actual} partitions where {self.declared} are needed",
+                "a changed count would part keys from their state: delete the topic and create it with "
+                "`reengage topics apply`, or use another REENGAGE_TOPIC_PREFIX",
+            )
+        return UserError(
+            "topic-setting",
+            f"{self.topic}: {self.setting}",
+            f"is {self.actual}, declared is {self.declared}",
+            "set it with `reengage topics apply`",
+        )
+
+
+def compare(
+    topics: Iterable[Topic], prefix: str, found: Mapping[str, Found], asked: int | None = None
+) -> list[Difference]:
+    """All differences, by topic name.
+
+    `found` holds what exists, by full name; other topics in it are ignored. `asked` is the partition count a person
+    asked for. Without it the topics that exist decide, since no count can be changed: one declared with 4 partitions
+    is right with 12 if those of its processor have 12.
+    """
+    topics = sorted(topics, key=lambda topic: topic.name)
+    needed = _needed_partitions(topics, prefix, found, asked)
+    differences = []
+    for topic in topics:
+        name = topic.full_name(prefix)
+        if name not in found:
+            differences.append(Difference(name, MISSING, str(needed[topic.name]), ""))
+            continue
+        actual = found[name]
+        if actual.partitions != needed[topic.name]:
+            differences.append(Difference(name, PARTITIONS, str(needed[topic.name]), str(actual.partitions)))
+        differences += [
+            Difference(name, setting, declared, actual.configs.get(setting, "unknown"))
+            for setting, declared in sorted(topic.configs().items())
+            if actual.configs.get(setting) != declared
+        ]
+    return differences
+
+
+def _needed_partitions(
+    topics: list[Topic], prefix: str, found: Mapping[str, Found], asked: int | None
+) -> dict[str, int]:
+    """How many partitions each topic needs, by name: all of one processor equally many (contract 2).
+
+    No processor may have more than that of the members has: they share its journal and its rerouted records, partition
+    by partition.
+    """
+    if asked is not None:
+        return {topic.name: asked for topic in topics}
+    counts: dict[str, int] = {}
+    for processor in sorted({topic.processor for topic in topics}, key=lambda name: name != MEMBERS):
+        # Inputs first: where counts are split evenly, the side that others have written to decides.
+        of_processor = sorted(
+            (topic for topic in topics if topic.processor == processor),
+            key=lambda topic: topic.role != "input",
+        )
+        existing = [
+            found[name].partitions for topic in of_processor if (name := topic.full_name(prefix)) in found
+        ]
+        usual = Counter(existing).most_common(1)[0][0] if existing else None
+        most = counts.get(MEMBERS)
+        counts[processor] = usual or most or of_processor[0].partitions
+        if most is not None:
+            counts[processor] = min(counts[processor], most)
+    return {topic.name: counts[topic.processor] for topic in topics}

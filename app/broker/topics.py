@@ -1,0 +1,81 @@
+"""The declared topics as a Kafka cluster has them (contract 2).
+
+Everything here talks to Kafka and is awaited; nothing blocks. `client_options` are `Settings.client_options()`. Errors
+of Kafka's client pass through: call these within `app.service.client.broker_errors`.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import UnknownTopicOrPartitionError, for_code
+
+from app.broker.topic_differences import Found, compare
+from app.domain.errors import UserError
+from app.wire.topics import load_topics
+
+SET_FOR_TOPIC = 1
+"""`config_source` of a setting made for the topic itself, in Kafka's DescribeConfigs."""
+
+
+async def verify_topics(client_options: Mapping[str, Any], prefix: str) -> list[UserError]:
+    """What keeps a worker from starting on the topics under `prefix`: one error for each difference from what is
+    declared, by topic, each naming `reengage topics apply`; empty: all is well.
+    """
+    async with admin_client(client_options) as admin:
+        differences = compare(load_topics().values(), prefix, await find_topics(admin, prefix))
+    return [difference.error() for difference in differences]
+
+
+async def partition_counts(client_options: Mapping[str, Any], prefix: str) -> dict[str, int]:
+    """How many partitions each declared topic has, by its name without prefix; a missing one is left out."""
+    async with admin_client(client_options) as admin:
+        found = await _found_partitions(admin, prefix)
+    return {name.removeprefix(prefix): count for name, count in found.items()}
+
+
+@asynccontextmanager
+async def admin_client(client_options: Mapping[str, Any]) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A connected admin client, closed at the end."""
+    admin = AIOKafkaAdminClient(**client_options)
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def find_topics(admin: AIOKafkaAdminClient, prefix: str) -> dict[str, Found]:
+    """Those of the declared topics that exist, by full name."""
+    partitions = await _found_partitions(admin, prefix)
+    if not partitions:
+        return {}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in partitions]
+    (answer,) = await admin.describe_configs(resources)
+    found = {}
+    for each in answer.to_object()["resources"]:
+        name, error_code = each["resource_name"], each["error_code"]
+        if error_code == 0:
+            found[name] = _as_found(partitions[name], each["config_entries"])
+        # One may be deleted between the two questions.
+        elif error_code != UnknownTopicOrPartitionError.errno:
+            raise for_code(error_code)(name)
+    return found
+
+
+async def _found_partitions(admin: AIOKafkaAdminClient, prefix: str) -> dict[str, int]:
+    declared = {topic.full_name(prefix) for topic in load_topics().values()}
+    # All of the cluster's: asking for a missing one by name creates it where the cluster creates topics by itself.
+    return {
+        listed["topic"]: len(listed["partitions"])
+        for listed in await admin.describe_topics()
+        if listed["topic"] in declared and listed["error_code"] == 0
+    }
+
+
+def _as_found(partitions: int, entries: list[dict[str, Any]]) -> Found:
+    configs = {entry["config_names"]: entry["config_value"] for entry in entries}
+    own = {entry["config_names"] for entry in entries if entry["config_source"] == SET_FOR_TOPIC}
+    return Found(partitions, configs, {name: configs[name] for name in own})

@@ -1,0 +1,20 @@
+"""Spans and instants as the core needs them: whole milliseconds, UTC."""
+
+from datetime import UTC, datetime, timedelta
+
+SECOND_MS = 1_000
+MINUTE_MS = 60 * SECOND_MS
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+WEEK_MS = 7 * DAY_MS
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def iso_instant(instant_ms: int) -> str:
+    """Epoch ms as `2026-01-05T10:00:00.000Z`: how an instant stands in the text of a context (contract 1).
+
+    Takes any instant the wire lets through (2000 to a few minutes ahead of its append time).
+    """
+    moment = _EPOCH + timedelta(milliseconds=instant_ms)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,94 @@
+"""A member as the core holds it: the hot part at hand, the other parts read when something asks for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.domain import recent_ids
+from app.domain.entity import Entity
+from app.domain.state import COLD_PART, HOT_PART, IDS_PART, Cold, Hot
+from app.domain.stored import decode_cold, decode_hot, decode_ids, encode_cold, encode_hot, encode_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class Member(Entity):
+    """One member. `hot` may be changed freely; of `cold()` what was changed counts after `cold_changed()`.
+
+    `read` gives a stored part (its number: bytes or None), as `Core.load` got it; None when nothing lies in a store.
+    """
+
+    __slots__ = ("_cold", "_cold_changed", "_older", "_older_changed", "_read", "hot")
+
+    def __init__(self, key: str, hot: Hot, read: Callable[[int], bytes | None] | None = None) -> None:
+        super().__init__(key, hot.armed_for)
+        self.hot = hot
+        self._read = read
+        self._older: bytes | None = None
+        self._older_changed = False
+        self._cold: Cold | None = None
+        self._cold_changed = False
+
+    @classmethod
+    def load(cls, key: str, read: Callable[[int], bytes | None]) -> Member | None:
+        """The stored member, or None when there is none; see `entity.Core.load`."""
+        part = read(HOT_PART)
+        if part is None:
+            return None
+        hot = decode_hot(part)
+        # The reader is let go where nothing is left to read: it may hold on to much.
+        return cls(key, hot, read if hot.older_ids or hot.has_cold else None)
+
+    def dump(self) -> Iterator[tuple[int, bytes]]:
+        """The hot part, and the others if they changed since the last call; see `entity.Core.dump`."""
+        self.hot.armed_for = self.armed_for
+        yield HOT_PART, encode_hot(self.hot)
+        if self._older_changed and self._older is not None:
+            self._older_changed = False
+            yield IDS_PART, encode_ids(self._older)
+        if self._cold_changed and self._cold is not None:
+            self._cold_changed = False
+            yield COLD_PART, encode_cold(self._cold)
+
+    def cold(self) -> Cold:
+        """The cold part; an empty one if none was ever written. May read the store once."""
+        if self._cold is None:
+            part = self._stored(COLD_PART) if self.hot.has_cold else None
+            self._cold = Cold() if part is None else decode_cold(part)
+        return self._cold
+
+    def cold_changed(self) -> None:
+        """The cold part was changed and is to be written."""
+        self.hot.has_cold = True
+        self._cold_changed = True
+
+    def has_applied(self, id_hash: bytes) -> bool:
+        """Whether the id is among the last 64 applied (contract 3). May read the store once."""
+        tail = self.hot.recent
+        # The plain search, which may also find a hash across a border, is enough to say no, and no is the rule.
+        if id_hash in tail and recent_ids.in_tail(tail, id_hash):
+            return True
+        if not self.hot.older_ids:
+            return False
+        older = self._older_ids()
+        return id_hash in older and recent_ids.in_older(older, tail, id_hash)
+
+    def remember(self, id_hash: bytes) -> None:
+        """The record of this id is applied."""
+        hot = self.hot
+        hot.recent += id_hash
+        if recent_ids.is_full(hot.recent):
+            self._older = recent_ids.spill(self._older_ids(), hot.recent)
+            self._older_changed = True
+            hot.older_ids = True
+            hot.recent = b""
+
+    def _older_ids(self) -> bytes:
+        if self._older is None:
+            part = self._stored(IDS_PART) if self.hot.older_ids else None
+            self._older = b"" if part is None else decode_ids(part)
+        return self._older
+
+    def _stored(self, part: int) -> bytes | None:
+        return None if self._read is None else self._read(part)

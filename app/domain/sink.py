@@ -1,0 +1,41 @@
+"""Where a core puts what it decided."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Refused(NamedTuple):
+    """A well-formed record that the rules refuse; whoever feeds the engine makes a dead letter of it, with its place.
+
+    error: one of the codes of contract 4 (`unknown_workflow`, `not_managed`, `merge_cycle`, `cascade_limit`).
+    message: what was refused, and why, for the sender.
+    """
+
+    error: str
+    message: str
+
+
+class Sink:
+    """Collects what one batch puts out, in the order in which it was decided.
+
+    `outputs` holds output records, crossing facts and `Refused`, and is emptied by whoever drives the engine.
+    """
+
+    __slots__ = ("outputs",)
+
+    def __init__(self) -> None:
+        self.outputs: list[object] = []
+
+    def emit(self, output: object) -> None:
+        """Add one output record (`app.domain.outputs`) or crossing fact (`app.domain.crossings`)."""
+        self.outputs.append(output)
+
+    def refuse(self, error: str, message: str) -> None:
+        """The record being applied is refused for a reason only the rules know."""
+        self.outputs.append(Refused(error, message))
+
+    def take(self) -> list[object]:
+        """Everything put out since the last call, in order."""
+        taken, self.outputs = self.outputs, []
+        return taken

@@ -1,0 +1,84 @@
+"""The member's page as a record: what stands on it, and when it is written (contract 4, member-snapshot)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.domain.instants import SECOND_MS
+from app.domain.outputs import MemberSnapshot, WorkflowView
+from app.domain.state import ReengagerState
+from app.domain.timers import arm, cancel
+from app.domain.workflow import workflow_id
+
+if TYPE_CHECKING:
+    from app.domain.member import Member
+    from app.domain.state import Hot
+    from app.domain.turn import Turn
+
+SNAPSHOT_TIMER = "snapshot"
+REST_MS = 5 * SECOND_MS
+"""Of the member's time, between two snapshots that nothing urgent calls for."""
+
+
+def settle_page(turn: Turn) -> None:
+    """End a turn: write the page if a workflow, tag, transfer or track status changed; else after its rest."""
+    if turn.page_urgent:
+        write_page(turn)
+    elif turn.page_changed:
+        hot = turn.hot
+        if hot.page_stale:
+            return
+        written_ms = hot.snapshot_ms
+        if written_ms is None or written_ms + REST_MS <= hot.now_ms:
+            write_page(turn)
+        else:
+            hot.page_stale = True
+            arm(hot.timers, written_ms + REST_MS, SNAPSHOT_TIMER)
+
+
+def write_page(turn: Turn) -> None:
+    """Put out the page as it is at the member's now."""
+    hot = turn.hot
+    if hot.page_stale:
+        hot.page_stale = False
+        cancel(hot.timers, SNAPSHOT_TIMER)
+    hot.snapshot_ms = hot.now_ms
+    turn.sink.emit(page(turn.member))
+
+
+def page(member: Member) -> MemberSnapshot:
+    """The page as it is at the member's now."""
+    hot = member.hot
+    return MemberSnapshot(
+        member_id=member.key,
+        occurred_at=hot.now_ms,
+        tags=sorted(hot.tags) if hot.tags else [],
+        inactive_since=_inactive_since(hot),
+        last_in_app_activity=hot.last_in_app_ms,
+        workflows=_workflows(member) if hot.workflows else [],
+        owner_id=hot.owner_id,
+        coach_id=hot.coach_id,
+        company_id=hot.company_id,
+        location_id=hot.location_id,
+    )
+
+
+def _inactive_since(hot: Hot) -> int | None:
+    """Since when a re-engager's tag is carried; with several re-engagers, the longest-standing one."""
+    if not hot.tags:
+        return None
+    own = {state.tag for state in hot.states.values() if isinstance(state, ReengagerState)}
+    return min((since_ms for tag, since_ms in hot.tags.items() if tag in own), default=None)
+
+
+def _workflows(member: Member) -> list[WorkflowView]:
+    """The open workflows, in the order in which they were opened."""
+    return [
+        WorkflowView(
+            workflow_id=workflow_id(stem, member.key, workflow.number),
+            kind=workflow.kind,
+            reason=workflow.reason,
+            opened_at=workflow.opened_ms,
+        )
+        for stem, workflow in (member.hot.workflows or {}).items()
+    ]

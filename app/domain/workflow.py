@@ -1,0 +1,126 @@
+"""The life of a workflow, as a table of legal moves, and the two steps every kind shares: opening and resolving.
+
+A workflow belongs to a stem: its playbook's name, for kinds with one workflow per engagement `playbook:engagement`.
+Of a stem at most one workflow is open (contract 1). Its id is the stem with the member's id after the playbook, and
+the number of the opening: `{playbook}:{member_id}:{n}`, `{playbook}:{member_id}:{engagement_id}:{n}` (contract 4).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from app.domain.outputs import WorkflowOpened, WorkflowResolved
+from app.domain.state import Workflow
+
+if TYPE_CHECKING:
+    from app.domain.playbook import Playbook
+    from app.domain.turn import Turn
+
+CLOSED = "closed"
+OPEN = "open"
+ANY_KIND = "*"
+
+
+class Move(NamedTuple):
+    """One legal move of a workflow.
+
+    `kind` is the kind of playbook it holds for, `name` the reason (opening) or resolution, `when` says it in words.
+    """
+
+    kind: str
+    before: str
+    after: str
+    name: str
+    when: str
+
+
+MOVES = (
+    Move("reengager", CLOSED, OPEN, "first_activity", "first qualifying activity of a member, contract 6.1"),
+    Move("reengager", CLOSED, OPEN, "returned", "qualifying activity of an inactive member, contract 6.1"),
+    Move("reengager", OPEN, CLOSED, "transferred", "transferred to a coach, contract 6.1"),
+    Move("reengager", OPEN, CLOSED, "manually_transferred", "transferred to a coach by hand, contract 6.1"),
+    Move(ANY_KIND, OPEN, CLOSED, "operator", "RESOLVE_WORKFLOW, contract 5"),
+    Move(ANY_KIND, OPEN, CLOSED, "playbook_removed", "its playbook is gone, contract 5"),
+)
+"""Every legal move. The documents' diagrams are drawn from this table; a move that is not in it is a bug."""
+
+_LEGAL = {(move.kind, move.after, move.name) for move in MOVES}
+
+
+class IllegalMove(Exception):  # noqa: N818  a bug, not an error of anyone outside
+    """A rule tried a move that is not in `MOVES`."""
+
+
+def stem(playbook: str, ref: str = "") -> str:
+    """Under what a workflow is kept and its openings are counted."""
+    return f"{playbook}:{ref}" if ref else playbook
+
+
+def playbook_of(workflow_stem: str) -> str:
+    """Name of the playbook a stem belongs to; names hold no colon."""
+    return workflow_stem.partition(":")[0]
+
+
+def workflow_id(workflow_stem: str, member_id: str, number: int) -> str:
+    """The id others know the workflow by."""
+    playbook, colon, ref = workflow_stem.partition(":")
+    return f"{playbook}:{member_id}{colon}{ref}:{number}"
+
+
+def workflow_of(turn: Turn, workflow_stem: str) -> Workflow | None:
+    """The open workflow of the stem, None when none is open."""
+    workflows = turn.hot.workflows
+    return None if workflows is None else workflows.get(workflow_stem)
+
+
+def is_open(turn: Turn, workflow_stem: str) -> bool:
+    """Whether a workflow of the stem is open."""
+    return workflow_of(turn, workflow_stem) is not None
+
+
+def open_workflow(
+    turn: Turn, playbook: Playbook, workflow_stem: str, reason: str, context: dict[str, str]
+) -> None:
+    """Open the next workflow of the stem. The caller has seen that none is open."""
+    _check(playbook.kind, OPEN, reason)
+    hot = turn.hot
+    if hot.openings is None:
+        hot.openings = {}
+    if hot.workflows is None:
+        hot.workflows = {}
+    number = hot.openings.get(workflow_stem, 0) + 1
+    hot.openings[workflow_stem] = number
+    hot.workflows[workflow_stem] = Workflow(playbook.kind, number, reason, hot.now_ms)
+    turn.page_urgent = True
+    turn.emit(
+        WorkflowOpened,
+        playbook,
+        workflow_id=workflow_id(workflow_stem, turn.member.key, number),
+        kind=playbook.kind,
+        reason=reason,
+        context=context,
+    )
+
+
+def resolve_workflow(turn: Turn, playbook: Playbook | None, workflow_stem: str, resolution: str) -> None:
+    """Resolve the open workflow of the stem. `playbook` is None when it is gone."""
+    hot = turn.hot
+    if hot.workflows is None:
+        raise IllegalMove(f"{workflow_stem}: no workflow is open")
+    workflow = hot.workflows.pop(workflow_stem)
+    hot.workflows = hot.workflows or None
+    _check(workflow.kind, CLOSED, resolution)
+    turn.page_urgent = True
+    turn.emit(
+        WorkflowResolved,
+        playbook,
+        workflow_id=workflow_id(workflow_stem, turn.member.key, workflow.number),
+        kind=workflow.kind,
+        resolution=resolution,
+        opened_at=workflow.opened_ms,
+    )
+
+
+def _check(kind: str, after: str, name: str) -> None:
+    if (kind, after, name) not in _LEGAL and (ANY_KIND, after, name) not in _LEGAL:
+        raise IllegalMove(f"{kind}: no move to {after} is called {name}")

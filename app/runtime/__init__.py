@@ -1,0 +1,1 @@
+"""Carrying the core on Kafka: reading, ordering, deciding, committing, restoring."""

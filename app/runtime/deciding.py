@@ -1,0 +1,341 @@
+"""Deciding one batch in memory: records and instants in, everything that is to be written out.
+
+This is the part of a partition that neither waits nor writes. A batch that meets a bug of ours, or a result too large
+to be written, is decided again without the record that caused it.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from app.domain.crossings import JournalEntry, Rerouted
+from app.domain.engine import Engine, TimerFailed
+from app.domain.outputs import DeadLetter
+from app.domain.sink import Refused, Sink
+from app.runtime.position import Position, dump_position
+from app.runtime.writer import MAX_VALUE_BYTES, Outgoing, Row, Where
+from app.wire.bad_record import BadRecord
+from app.wire.partitioner import murmur2_partition
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.domain.entity import Core
+    from app.runtime.merge import InputRecord
+    from app.runtime.processor import Host, Processor
+    from app.runtime.store import Sealed, Store
+
+log = logging.getLogger(__name__)
+
+WAKES_PER_BATCH = 2_000
+"""Silent entities woken in one batch, at most: a wave of deadlines is worked off between the records that arrive."""
+
+SWEEP_SLICE = 500
+"""Entities brought under changed playbooks in one batch."""
+
+_LAST_KEY = "\U0010ffff"
+
+HISTORY_LAG_MS = 5 * 60_000
+"""A record appended this long after it occurred says that history is being loaded (contract 5)."""
+
+
+class Decided(NamedTuple):
+    """One batch, ready to be committed: what goes to Kafka, what goes to RocksDB, and where the partition then is."""
+
+    outgoing: Outgoing
+    sealed: Sealed
+    position: Position
+    records: int
+
+
+class _Spoilt(Exception):  # noqa: N818  control flow inside this file
+    """The batch has to be decided again without one record."""
+
+    def __init__(self, record: InputRecord, error: str, message: str) -> None:
+        super().__init__(error)
+        self.record = record
+        self.error = error
+        self.message = message
+
+
+class Decider:
+    """Decides the batches of one open partition, one after the other."""
+
+    def __init__(
+        self,
+        host: Host,
+        processor: Processor,
+        partition: int,
+        core: Core[Any],
+        store: Store[Any],
+        position: Position,
+    ) -> None:
+        self._host = host
+        self._processor = processor
+        self._partition = partition
+        self._store = store
+        self._sink = Sink()
+        if position.playbooks_hash not in ("", core.playbooks_hash):
+            position = msgspec.structs.replace(position, swept_to="")
+        self._position = position
+        self._engine = Engine(
+            core,
+            store,
+            store.deadlines,
+            self._sink,
+            grace_ms=host.grace_ms,
+            time_ms=position.time_ms,
+            mark=position.mark,
+        )
+        self._hash = core.playbooks_hash
+        self._reroute_warned = False
+        self._history = False
+        self.history_seen_ms = 0
+        """Wall time at which the last record was applied that was history when it was appended; 0: none was."""
+
+    @property
+    def position(self) -> Position:
+        """Where the partition will be when everything decided so far is committed."""
+        return self._position
+
+    @property
+    def behind(self) -> bool:
+        """Timers are due by the partition's time that the last batch had no room for."""
+        return self._engine.mark <= (self._engine.time_ms - self._host.grace_ms, "")
+
+    def due(self, wall_ms: int) -> bool:
+        """Whether moving the partition's time to `wall_ms` would wake anybody."""
+        first = self._store.deadlines.first()
+        return first is not None and first <= (wall_ms - self._host.grace_ms, _LAST_KEY)
+
+    @property
+    def sweeping(self) -> bool:
+        """Entities armed for other playbooks are still to be visited."""
+        return self._position.swept_to is not None
+
+    def decide(self, batch: Sequence[InputRecord], wall_ms: int | None = None) -> Decided:
+        """Decide one batch: records in merged order, or none where time alone moves.
+
+        `wall_ms` is the wall clock's time, given only when the partition is drained; it goes without records.
+        """
+        poison: dict[tuple[str, int], _Spoilt] = {}
+        while True:
+            try:
+                return self._decide(batch, wall_ms, poison)
+            except _Spoilt as spoilt:
+                poison[spoilt.record.topic, spoilt.record.offset] = spoilt
+            except TimerFailed as failed:
+                log.exception("%s: the rules failed in a timer, which is left alone", failed.key)
+                self._engine.spoilt.add(failed.key)
+                self._store.drop(failed.key)
+            self._undo()
+
+    def _undo(self) -> None:
+        """Back to where the last decided batch ended."""
+        self._sink.take()
+        self._store.forget()
+        self._engine.time_ms = self._position.time_ms
+        self._engine.mark = self._position.mark
+
+    def _decide(
+        self, batch: Sequence[InputRecord], wall_ms: int | None, poison: dict[tuple[str, int], _Spoilt]
+    ) -> Decided:
+        engine, outputs = self._engine, _Outputs(self._host, self._partition)
+        engine.wakes_left = WAKES_PER_BATCH
+        swept_to = self._sweep(self._position.swept_to)
+        engine.move_time(engine.time_ms if wall_ms is None else wall_ms)
+        self._collect(None, outputs)
+        offsets = dict(self._position.offsets)
+        for record in batch:
+            offsets[record.topic] = record.offset + 1
+            if poison and (spoilt := poison.get((record.topic, record.offset))) is not None:
+                outputs.dead_letter(record, spoilt.error, spoilt.message, None)
+            else:
+                self._apply(record, outputs)
+        if self._history:
+            self._history = False
+            self.history_seen_ms = self._host.now_ms()
+        return self._finish(outputs, offsets, swept_to, batch)
+
+    def _sweep(self, swept_to: str | None) -> str | None:
+        """Bring a slice of the entities under changed playbooks; returns how far, None when all have been visited."""
+        if swept_to is None:
+            return None
+        keys = self._store.keys_after(swept_to, SWEEP_SLICE)
+        for key in keys:
+            entity = self._store.get(key)
+            if entity is not None:
+                self._engine.rearm(entity)
+        return keys[-1] if len(keys) == SWEEP_SLICE else None
+
+    def _apply(self, record: InputRecord, outputs: _Outputs) -> None:
+        try:
+            event: Any = self._host.codec.decode(record.topic, record.key, record.value, record.appended_ms)
+            if type(event) is Rerouted:
+                event = self._host.codec.decode(event.source_topic, event.key, event.value, event.appended_at)
+            elif self._reroutes(record, event, outputs):
+                return
+        except BadRecord as bad:
+            outputs.dead_letter(record, bad.error, bad.message, bad.occurred_at)
+            return
+        occurred_ms = event.occurred_at
+        if record.appended_ms - occurred_ms > HISTORY_LAG_MS:
+            self._history = True
+        key = getattr(event, self._processor.key_field)
+        try:
+            self._engine.move_time(occurred_ms)
+            self._engine.apply(key, event)
+        except TimerFailed:
+            raise
+        except Exception as bug:
+            log.exception("%s-%d offset %d: the rules failed", record.topic, self._partition, record.offset)
+            self._store.drop(key)
+            raise _Spoilt(record, "internal", "".join(traceback.format_exception(bug))[-4_000:]) from bug
+        if self._sink.outputs:
+            self._collect(record, outputs)
+
+    def _reroutes(self, record: InputRecord, event: Any, outputs: _Outputs) -> bool:
+        """A record in another partition than its key's is sent on to its own (contract 2, "Wire").
+
+        An entity held in memory is in the right place: hashing its key again would tell nothing new.
+        """
+        if record.key is None or self._store.holds(getattr(event, self._processor.key_field)):
+            return False
+        if record.topic.startswith("internal-"):
+            return False
+        host = self._host
+        right = murmur2_partition(record.key, host.partitions[record.topic])
+        if right == self._partition:
+            return False
+        if not self._reroute_warned:
+            self._reroute_warned = True
+            log.warning(
+                "%s-%d offset %d: its key belongs to partition %d; such records are rerouted. Set the producer's "
+                "partitioner to murmur2 (librdkafka: partitioner=murmur2_random) to spare them the detour",
+                record.topic,
+                self._partition,
+                record.offset,
+                right,
+            )
+        outputs.rerouted(record, right)
+        return True
+
+    def _collect(self, record: InputRecord | None, outputs: _Outputs) -> None:
+        for output in self._sink.take():
+            if type(output) is Refused:
+                outputs.refused(record, output)
+            else:
+                outputs.add(output, record)
+
+    def _finish(
+        self, outputs: _Outputs, offsets: dict[str, int], swept_to: str | None, batch: Sequence[InputRecord]
+    ) -> Decided:
+        engine, host = self._engine, self._host
+        parts = self._store.encode()
+        self._refuse_too_large(parts, batch)
+        sealed = self._store.seal(parts)
+        self._position = Position(offsets, engine.time_ms, engine.mark, self._hash, swept_to)
+        entry = JournalEntry(
+            processor=self._processor.name,
+            offsets=offsets,
+            time=engine.time_ms,
+            mark_due=engine.mark[0],
+            mark_entity=engine.mark[1],
+            fired=WAKES_PER_BATCH - engine.wakes_left,
+            playbooks_hash=self._hash,
+            version=host.version,
+        )
+        outputs.put(
+            JournalEntry.topic, self._partition, self._processor.name.encode(), host.codec.encode(entry)
+        )
+        outgoing = Outgoing(outputs.rows, parts.items(), dump_position(self._position))
+        return Decided(outgoing, sealed, self._position, len(batch))
+
+    @staticmethod
+    def _refuse_too_large(parts: dict[bytes, bytes | None], batch: Sequence[InputRecord]) -> None:
+        """A state grown beyond what Kafka takes is the fault of the last record that touched it."""
+        for key, value in parts.items():
+            if value is not None and len(value) > MAX_VALUE_BYTES:
+                entity = key[2:]
+                for record in reversed(batch):
+                    if record.key == entity:
+                        message = f"the state of {entity.decode()} would take {len(value)} bytes"
+                        raise _Spoilt(record, "too_large", message)
+
+
+class _Outputs:
+    """The output records of one batch, encoded, by where they go."""
+
+    def __init__(self, host: Host, partition: int) -> None:
+        self._host = host
+        self._partition = partition
+        self._encode = host.codec.encode
+        self._own: dict[str, list[Row]] = {}
+        self.rows: dict[Where, list[Row]] = {}
+
+    def add(self, output: Any, record: InputRecord | None) -> None:
+        """Encode one output or crossing fact; one too large to be written spoils the record that caused it.
+
+        An output stays in the partition it was decided in; a crossing fact goes to that of its own key.
+        """
+        topic = output.topic
+        key = getattr(output, output.key_field).encode()
+        value = self._encode(output)
+        if len(value) > MAX_VALUE_BYTES and record is not None:
+            raise _Spoilt(record, "too_large", f"its {topic} record would take {len(value)} bytes")
+        own = self._own.get(topic)
+        if own is not None:
+            own.append((key, value))
+            return
+        partitions = self._host.partitions[topic]
+        if topic.startswith("internal-"):
+            self.put(topic, murmur2_partition(key, partitions), key, value)
+            return
+        where = (self._host.full_name(topic), self._partition % partitions)
+        self._own[topic] = self.rows[where] = [(key, value)]
+
+    def put(self, topic: str, partition: int, key: bytes | None, value: bytes) -> None:
+        """Add one encoded record of a topic that is looked up each time."""
+        self.rows.setdefault((self._host.full_name(topic), partition), []).append((key, value))
+
+    def refused(self, record: InputRecord | None, refused: Refused) -> None:
+        """The rules refuse a record; a timer's cascade on the wall clock has no record to name."""
+        if record is not None:
+            self.dead_letter(record, refused.error, refused.message, None)
+        else:
+            log.warning("refused without a record: %s: %s", refused.error, refused.message)
+
+    def dead_letter(self, record: InputRecord, error: str, message: str, occurred_ms: int | None) -> None:
+        """Write a record to `dead-letter`, with its place and its bytes, keyed as it was."""
+        host = self._host
+        raw = record.value
+        if raw is not None and len(raw) > MAX_VALUE_BYTES // 2:
+            raw = raw[: MAX_VALUE_BYTES // 2]
+        letter = DeadLetter(
+            source_topic=record.topic,
+            source_partition=self._partition,
+            source_offset=record.offset,
+            key=None if record.key is None else record.key.decode("utf-8", "backslashreplace"),
+            occurred_at=occurred_ms,
+            error=error,
+            message=message,
+            raw=raw,
+        )
+        partition = self._partition % host.partitions[DeadLetter.topic]
+        self.put(DeadLetter.topic, partition, record.key, self._encode(letter))
+
+    def rerouted(self, record: InputRecord, partition: int) -> None:
+        """Send a record on to the partition its key belongs to."""
+        wrapped = Rerouted(
+            source_topic=record.topic,
+            source_partition=self._partition,
+            source_offset=record.offset,
+            appended_at=record.appended_ms,
+            key=record.key,
+            value=record.value,
+        )
+        self.put(Rerouted.topic, partition, record.key, self._encode(wrapped))

@@ -1,0 +1,1 @@
+"""Everything that leans on the inside of faust or aiokafka; `tests/runtime/hosting` names each seam."""

@@ -1,0 +1,182 @@
+"""Reading the inputs: an aiokafka consumer whose fetches are seen one by one.
+
+Two things of aiokafka's inside are needed that its interface does not give, and `tests/runtime/hosting` names them:
+when each fetch was sent and what it found at the end of the log (to know that an input is drained), and the fetched
+records without the object it builds for each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer.fetcher import FetchResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aiokafka.abc import ConsumerRebalanceListener
+
+FETCH_BYTES = 4 << 20
+"""Of one partition in one fetch, at most."""
+
+IDLE_WAIT_MS = 50
+"""How long the broker holds a fetch that finds nothing, while nothing waits for its answer."""
+
+URGENT_WAIT_MS = 1
+"""The same while a record waits to know that the other inputs are drained."""
+
+Row = tuple[int, int, "bytes | None", "bytes | None"]
+"""(offset, timestamp in ms, key, value)."""
+
+
+class Fetched(NamedTuple):
+    """What came for one topic partition since it was last asked.
+
+    `size_bytes` is that of keys and values. `drained` is (number, wall time in ms) of the fetch that found the log to
+    end after these rows (the last stable offset), or None.
+    """
+
+    rows: list[Row]
+    size_bytes: int
+    drained: tuple[int, int] | None
+
+
+class Fetching:
+    """The consumer of one worker. On the event loop it was made in; nothing blocks.
+
+    `sent` counts the fetches sent so far; it is the clock of `runtime.merge`.
+    """
+
+    def __init__(self, client_options: dict[str, Any], group: str, assignor: type, **options: Any) -> None:
+        self.sent = 0
+        self._answers: dict[TopicPartition, tuple[int, int]] = {}
+        self._arrived = asyncio.Event()
+        self.consumer = AIOKafkaConsumer(
+            **{
+                **client_options,
+                "group_id": group,
+                "partition_assignment_strategy": [assignor],
+                "enable_auto_commit": False,
+                "auto_offset_reset": "earliest",
+                "isolation_level": "read_committed",
+                "fetch_max_wait_ms": IDLE_WAIT_MS,
+                "max_partition_fetch_bytes": FETCH_BYTES,
+                "metadata_max_age_ms": 60_000,
+                **options,
+            }
+        )
+
+    async def start(self, topics: Iterable[str], listener: ConsumerRebalanceListener) -> None:
+        """Connect and join the group; the listener is called on this loop."""
+        await self.consumer.start()
+        self._fetcher = self.consumer._fetcher  # noqa: SLF001  the seam this file exists for
+        self._send_fetch = self._fetcher._proc_fetch_request  # noqa: SLF001
+        self._fetcher._proc_fetch_request = self._watch_fetch  # noqa: SLF001
+        self.consumer.subscribe(list(topics), listener=listener)
+
+    async def stop(self) -> None:
+        """Leave the group and disconnect."""
+        await self.consumer.stop()
+
+    @property
+    def generation(self) -> int:
+        """The group's generation this consumer is a member of; -1 when of none."""
+        generation: int = self.consumer._coordinator.generation  # noqa: SLF001
+        return generation
+
+    def hurry(self, *, urgent: bool) -> None:
+        """Whether an answer that nothing has come is wanted at once, from the next fetch on."""
+        self._fetcher._fetch_max_wait_ms = URGENT_WAIT_MS if urgent else IDLE_WAIT_MS  # noqa: SLF001
+
+    async def wait(self, timeout_s: float) -> None:
+        """Return when a fetch has been answered since the last `take`, or after the timeout."""
+        if not self._arrived.is_set():
+            try:
+                await asyncio.wait_for(self._arrived.wait(), timeout_s)
+            except TimeoutError:
+                return
+
+    def wake(self) -> None:
+        """End a `wait` early."""
+        self._arrived.set()
+
+    def take(self) -> dict[TopicPartition, Fetched]:
+        """All that has come since the last call, which makes room for the next fetch.
+
+        Raises the fetch error of a partition, if there is one (authorization, corrupt record).
+        """
+        self._arrived.clear()
+        answers, self._answers = self._answers, {}
+        taken: dict[TopicPartition, Fetched] = {}
+        fetcher = self._fetcher
+        records = fetcher._records  # noqa: SLF001
+        for where in list(records):
+            result = records.pop(where)
+            if type(result) is not FetchResult:
+                fetcher._notify(fetcher._wait_consume_future)  # noqa: SLF001
+                result.check_raise()
+                continue
+            rows, size_bytes = _rows(result, where)
+            taken[where] = Fetched(rows, size_bytes, self._drained(where, answers.pop(where, None)))
+        for where, answer in answers.items():
+            drained = self._drained(where, answer)
+            if drained is not None:
+                taken[where] = Fetched([], 0, drained)
+        fetcher._notify(fetcher._wait_consume_future)  # noqa: SLF001
+        return taken
+
+    def _drained(self, where: TopicPartition, answer: tuple[int, int] | None) -> tuple[int, int] | None:
+        state = self._state(where)
+        if answer is None or state is None or not state.has_valid_position or state.lso is None:
+            return None
+        return answer if state.position >= state.lso else None
+
+    def _state(self, where: TopicPartition) -> Any:
+        subscription = self.consumer._subscription.subscription  # noqa: SLF001
+        assignment = None if subscription is None else subscription.assignment
+        if assignment is None or where not in assignment.tps:
+            return None
+        return assignment.state_value(where)
+
+    async def _watch_fetch(self, assignment: Any, node_id: int, request: Any) -> bool:
+        """Stands before aiokafka's own: numbers the fetch, and notes for whom it was answered.
+
+        The last stable offset is cleared first: only an answer without an error sets it again, so one left from an
+        earlier fetch cannot pass for this one's.
+        """
+        self.sent += 1
+        answer = (self.sent, time.time_ns() // 1_000_000)
+        asked = [
+            TopicPartition(topic, partition)
+            for topic, partitions in request.topics
+            for partition, *_ in partitions
+        ]
+        if assignment.active:
+            for where in asked:
+                assignment.state_value(where).lso = None
+        has_records: bool = await self._send_fetch(assignment, node_id, request)
+        if assignment.active:
+            for where in asked:
+                if assignment.state_value(where).lso is not None:
+                    self._answers[where] = answer
+        self._arrived.set()
+        return has_records
+
+
+def _rows(result: Any, where: TopicPartition) -> tuple[list[Row], int]:
+    """The rows of one fetch result, none when a seek has made it void; the consumer's position moves behind them."""
+    if not result.check_assignment(where):
+        return [], 0
+    records = result._partition_records  # noqa: SLF001
+    records._consumer_record = _row  # noqa: SLF001
+    rows: list[Row] = list(records)
+    result._update_position()  # noqa: SLF001
+    size = sum(len(key or b"") + len(value or b"") for _, _, key, value in rows)
+    return rows, size
+
+
+def _row(_where: TopicPartition, record: Any) -> Row:
+    return record.offset, record.timestamp, record.key, record.value

@@ -1,0 +1,300 @@
+"""From the consumer group to the partitions: who owns what, what has come, and handing it out in merged order.
+
+Rebalances follow three rules. Revoked, a partition finishes the commit under way before the group goes on. Assigned,
+it only fences the former owner: no heartbeat is sent meanwhile, so the restore runs afterwards, with the partition's
+inputs withheld. And it reads on from its own position, never from the group's offsets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.errors import KafkaError
+
+from app.runtime.assignor import Unit, make_assignor
+from app.runtime.hosting.fetching import Fetching
+from app.runtime.partition import Partition, Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+    from app.runtime.merge import InputRecord
+    from app.runtime.processor import Host, Processor
+
+log = logging.getLogger(__name__)
+
+HOLD_TIMEOUT_S = 5.0
+"""How long a revocation waits for a commit under way before it abandons the partition."""
+
+LAG_EVERY_S = 2.0
+"""How often the group's offsets are written; they serve the monitoring of lag only."""
+
+REOPEN_AFTER_S = (0.2, 1.0, 5.0)
+"""Waits before a broken partition is opened again: the first, the second, and every later time in a row."""
+
+
+class Intake(ConsumerRebalanceListener):
+    """Runs the consumer of one worker and its partitions, until `stop`.
+
+    Args:
+        deliver: hands a batch to the partition's processor (the agent), which calls `Partition.accept`.
+        on_progress: called as (partition, done, total) while a state is restored.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        processors: Sequence[Processor],
+        deliver: Callable[[Partition, int, list[InputRecord]], Awaitable[None]],
+        on_progress: Callable[[Partition, int, int], None],
+        **consumer_options: Any,
+    ) -> None:
+        self.host = host
+        self.processors = {processor.name: processor for processor in processors}
+        self.partitions: dict[Unit, Partition] = {}
+        self._deliver = deliver
+        self._on_progress = on_progress
+        self._by_topic: dict[str, tuple[str, str]] = {
+            host.full_name(topic): (processor.name, topic)
+            for processor in processors
+            for topic in processor.inputs
+        }
+        assignor = make_assignor({p.name: [host.full_name(topic) for topic in p.inputs] for p in processors})
+        self._fetching = Fetching(host.client_options, host.application, assignor, **consumer_options)
+        self._opening: dict[Unit, asyncio.Task[None]] = {}
+        self._failures: dict[Unit, int] = {}
+        self._assigned = asyncio.Event()
+        self.failed: asyncio.Future[None] | None = None
+
+    async def run(self) -> None:
+        """Join the group and work until cancelled. Raises when the worker cannot go on at all."""
+        self.failed = asyncio.get_running_loop().create_future()
+        await self._fetching.start(self._by_topic, self)
+        lag = asyncio.create_task(self._report_lag_regularly())
+        try:
+            while True:
+                await self._fetching.wait(0.05)
+                if self.failed.done():
+                    self.failed.result()
+                self._feed()
+                await self._hand_out()
+        finally:
+            lag.cancel()
+            await self._stop()
+
+    @property
+    def drained(self) -> bool:
+        """Everything assigned is ready and idle, and was seen drained after the last commit of any partition."""
+        if not self._assigned.is_set() or self._opening:
+            return False
+        partitions = list(self.partitions.values())
+        last_ms = max((partition.last_commit_ms for partition in partitions), default=0)
+        return all(
+            partition.idle
+            and partition.merge is not None
+            and (partition.merge.drained_until_ms() or 0) > last_ms
+            for partition in partitions
+        )
+
+    def _feed(self) -> None:
+        """Put what has come into the merges, and stop or resume the fetching of what is full."""
+        for where, fetched in self._fetching.take().items():
+            name, topic = self._by_topic[where.topic]
+            partition = self.partitions.get((name, where.partition))
+            if partition is None or partition.merge is None:
+                continue
+            merge = partition.merge
+            if fetched.rows:
+                merge.feed(topic, fetched.rows, fetched.size_bytes, self._fetching.sent)
+                if merge.full(topic):
+                    self._fetching.consumer.pause(where)
+            if fetched.drained is not None:
+                merge.drained(topic, *fetched.drained)
+
+    async def _hand_out(self) -> None:
+        """Give every partition that has room its next batch."""
+        urgent = False
+        for partition in list(self.partitions.values()):
+            merge = partition.merge
+            if merge is None or not partition.has_room:
+                continue
+            batch = merge.take()
+            if batch:
+                await self._deliver(partition, partition.lease(), batch)
+                self._resume_emptied(partition)
+            else:
+                urgent = urgent or merge.waiting
+                partition.nudge()
+        self._fetching.hurry(urgent=urgent)
+
+    def _resume_emptied(self, partition: Partition) -> None:
+        paused = self._fetching.consumer.paused()
+        if paused and partition.merge is not None:
+            for name, where in partition.inputs.items():
+                if where in paused and not partition.merge.full(name):
+                    self._fetching.consumer.resume(where)
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Called by aiokafka before the group reassigns: everything decided is committed first."""
+        log.info("revoked: %d topic partitions", len(list(revoked)))
+        self._assigned.clear()
+        for task in self._opening.values():
+            task.cancel()
+        await asyncio.gather(*(partition.hold(HOLD_TIMEOUT_S) for partition in self.partitions.values()))
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Called by aiokafka with the whole new assignment; what fails here ends the worker."""
+        try:
+            await self._take_over(list(assigned))
+        except Exception as error:  # noqa: BLE001  aiokafka would log it and go on
+            if self.failed is not None and not self.failed.done():
+                self.failed.set_exception(error)
+
+    async def _take_over(self, assigned: list[TopicPartition]) -> None:
+        generation = self._fetching.generation
+        units = self._units(assigned)
+        for unit in [
+            unit
+            for unit, held in self.partitions.items()
+            if unit not in units or held.phase is not Phase.HELD
+        ]:
+            await self._close(unit)
+        new = [unit for unit in units if unit not in self.partitions]
+        for unit in new:
+            self._withhold(unit)
+        for unit in units:
+            if unit in self.partitions:
+                self._read_on(self.partitions[unit])
+        opened = [self._new(unit) for unit in new]
+        await asyncio.gather(*(partition.fence() for partition in opened))
+        if self._fetching.generation != generation:
+            for partition in opened:
+                await partition.close()
+            return
+        for unit, partition in zip(new, opened, strict=True):
+            self.partitions[unit] = partition
+            self._opening[unit] = asyncio.create_task(
+                self._bring_up(unit, partition), name=f"open {partition!r}"
+            )
+        self._assigned.set()
+        log.info(
+            "generation %d: owns %s",
+            generation,
+            ", ".join(f"{name}-{number}" for name, number in sorted(units)),
+        )
+
+    def _units(self, assigned: list[TopicPartition]) -> set[Unit]:
+        """The units of an assignment; one that lacks an input of a partition is refused."""
+        topics: dict[Unit, set[str]] = {}
+        for where in assigned:
+            name, topic = self._by_topic[where.topic]
+            topics.setdefault((name, where.partition), set()).add(topic)
+        for (name, number), given in topics.items():
+            missing = set(self.processors[name].inputs) - given
+            if missing:
+                raise RuntimeError(f"{name}-{number} was assigned without {', '.join(sorted(missing))}")
+        return set(topics)
+
+    def _new(self, unit: Unit) -> Partition:
+        name, number = unit
+        return Partition(self.host, self.processors[name], number, self._reopen, self._fetching.wake)
+
+    def _withhold(self, unit: Unit) -> None:
+        name, number = unit
+        for topic in self.processors[name].inputs:
+            where = TopicPartition(self.host.full_name(topic), number)
+            self._fetching.consumer.pause(where)
+            self._fetching.consumer.seek(where, 0)
+
+    def _read_on(self, partition: Partition) -> None:
+        """Seek every input to the partition's position, and let it be fetched."""
+        partition.resume()
+        for name, where in partition.inputs.items():
+            self._fetching.consumer.seek(where, partition.position.offsets.get(name, 0))
+            self._fetching.consumer.resume(where)
+
+    async def _bring_up(self, unit: Unit, partition: Partition) -> None:
+        """Restore a fenced partition and begin to read."""
+        try:
+            started = time.monotonic()
+            count = await partition.bring_up(lambda done, total: self._on_progress(partition, done, total))
+            log.info(
+                "%r is ready: %d changelog records in %.2f s", partition, count, time.monotonic() - started
+            )
+            self._opening.pop(unit, None)
+            self._read_on(partition)
+            self._failures.pop(unit, None)
+        except asyncio.CancelledError:
+            self._opening.pop(unit, None)
+            raise
+        except Exception as error:  # noqa: BLE001  tried again, with a growing wait
+            self._opening.pop(unit, None)
+            log.warning("%r cannot be opened: %r", partition, error)
+            self._reopen(partition, error)
+
+    def _reopen(self, partition: Partition, _error: BaseException) -> None:
+        """Open a broken partition again, if it is still ours when the wait is over."""
+        unit = (partition.processor.name, partition.number)
+        if self.partitions.get(unit) is not partition or unit in self._opening:
+            return
+        self._opening[unit] = asyncio.create_task(
+            self._open_again(unit, partition), name=f"reopen {partition!r}"
+        )
+
+    async def _open_again(self, unit: Unit, broken: Partition) -> None:
+        failures = self._failures.get(unit, 0)
+        self._failures[unit] = failures + 1
+        self._withhold(unit)
+        await broken.close()
+        await asyncio.sleep(REOPEN_AFTER_S[min(failures, len(REOPEN_AFTER_S) - 1)])
+        partition = self._new(unit)
+        self.partitions[unit] = partition
+        try:
+            await partition.fence()
+        except KafkaError as error:
+            self._opening.pop(unit, None)
+            log.warning("%r cannot be fenced: %r", partition, error)
+            self._reopen(partition, error)
+            return
+        await self._bring_up(unit, partition)
+
+    async def _close(self, unit: Unit) -> None:
+        task = self._opening.pop(unit, None)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
+        partition = self.partitions.pop(unit)
+        await partition.close()
+
+    async def _report_lag_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(LAG_EVERY_S)
+            await self._report_lag()
+
+    async def _report_lag(self) -> None:
+        """Write the positions as the group's offsets, for tools that show lag. A failure is of no consequence."""
+        offsets = {
+            where: partition.position.offsets[name]
+            for partition in self.partitions.values()
+            if partition.phase is Phase.READY
+            for name, where in partition.inputs.items()
+            if name in partition.position.offsets
+        }
+        try:
+            if offsets:
+                await asyncio.wait_for(self._fetching.consumer.commit(offsets), 5)
+        except (KafkaError, TimeoutError) as error:
+            log.debug("lag not reported: %r", error)
+
+    async def _stop(self) -> None:
+        """Finish what is decided, leave the group, close everything."""
+        await asyncio.gather(*(partition.hold(HOLD_TIMEOUT_S) for partition in self.partitions.values()))
+        await self._report_lag()
+        for unit in list(self.partitions):
+            await self._close(unit)
+        await self._fetching.stop()

@@ -1,0 +1,185 @@
+"""Merging the inputs of one partition into one order (contract 5, "Arrival order").
+
+Inputs are merged by (append time, topic rank, offset). A record is taken only when every other input has one
+buffered too, or is known to hold nothing older: it was drained by a fetch that was sent after the record came.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+MAX_BATCH = 5_000
+MAX_BUFFERED_BYTES = 8 * 1024 * 1024
+
+_RECORD_OVERHEAD_BYTES = 200
+"""What a buffered record takes besides its key and value."""
+
+
+class InputRecord(NamedTuple):
+    """One record as read from an input topic. `topic` is the contract's name, without prefix."""
+
+    appended_ms: int
+    rank: int
+    offset: int
+    topic: str
+    key: bytes | None
+    value: bytes | None
+
+
+class _Chunk(NamedTuple):
+    """Records that came with one fetch: the clock when they came, the offset after the last, and their size."""
+
+    came_at: int
+    next_offset: int
+    size_bytes: int
+
+
+class _Input:
+    """One input of the partition: what is buffered, and what is known of what is not."""
+
+    __slots__ = (
+        "buffer",
+        "buffered_bytes",
+        "chunks",
+        "drained_at",
+        "drained_ms",
+        "next_offset",
+        "rank",
+        "topic",
+    )
+
+    def __init__(self, topic: str, rank: int, next_offset: int) -> None:
+        self.topic = topic
+        self.rank = rank
+        self.next_offset = next_offset
+        self.buffer: deque[InputRecord] = deque()
+        self.chunks: deque[_Chunk] = deque()
+        self.buffered_bytes = 0
+        self.drained_at = -1
+        self.drained_ms = -1
+
+    def settle(self) -> None:
+        """Drop the chunks whose records have all been taken."""
+        head = self.buffer[0].offset if self.buffer else None
+        while self.chunks and (head is None or self.chunks[0].next_offset <= head):
+            self.buffered_bytes -= self.chunks.popleft().size_bytes
+
+
+class Merge:
+    """The buffers of one partition's inputs. Not thread-safe, never blocks.
+
+    `clock` is the number of fetches sent so far, kept by the caller: fetch n proves something about the records that
+    came while fewer than n had been sent.
+    """
+
+    def __init__(self, ranks: Mapping[str, int], next_offsets: Mapping[str, int]) -> None:
+        self._inputs = {
+            topic: _Input(topic, rank, next_offsets.get(topic, 0)) for topic, rank in ranks.items()
+        }
+        self._order = sorted(self._inputs.values(), key=lambda source: source.rank)
+
+    def feed(
+        self,
+        topic: str,
+        records: Iterable[tuple[int, int, bytes | None, bytes | None]],
+        size_bytes: int,
+        clock: int,
+    ) -> None:
+        """Buffer records (offset, appended_ms, key, value) of one input, in offset order, that came at `clock`.
+
+        `size_bytes` is that of their keys and values together. Records below the input's expected offset are dropped:
+        a fetch sent before a seek may still bring them.
+        """
+        source = self._inputs[topic]
+        rank, append, expected = source.rank, source.buffer.append, source.next_offset
+        before = len(source.buffer)
+        for offset, appended_ms, key, value in records:
+            if offset >= expected:
+                append(InputRecord(appended_ms, rank, offset, topic, key, value))
+                expected = offset + 1
+        added = len(source.buffer) - before
+        if added:
+            size_bytes += added * _RECORD_OVERHEAD_BYTES
+            source.next_offset = expected
+            source.buffered_bytes += size_bytes
+            source.chunks.append(_Chunk(clock, expected, size_bytes))
+
+    def drained(self, topic: str, sent_at: int, sent_ms: int) -> None:
+        """Fetch number `sent_at`, sent at wall time `sent_ms`, found nothing after what has been fed for this input."""
+        source = self._inputs[topic]
+        source.drained_at = sent_at
+        source.drained_ms = sent_ms
+
+    def full(self, topic: str) -> bool:
+        """The input has as much buffered as it may: it is not to be fetched until some is taken."""
+        return self._inputs[topic].buffered_bytes >= MAX_BUFFERED_BYTES
+
+    @property
+    def waiting(self) -> bool:
+        """Records are buffered; whether they may be taken yet depends on the other inputs."""
+        return any(source.buffer for source in self._order)
+
+    def drained_until_ms(self) -> int | None:
+        """The wall time at which every input was known to hold nothing more; None while anything is buffered."""
+        if self.waiting:
+            return None
+        return min(source.drained_ms for source in self._order)
+
+    def take(self, limit: int = MAX_BATCH) -> list[InputRecord]:
+        """The next records in merged order, at most `limit`; empty when none may be taken yet.
+
+        The list is sorted by (append time, rank, offset): a record that sorts before one already taken begins the
+        next list. So a batch sorted again is the same batch, which is what a replay of the journal relies on.
+        """
+        batch: list[InputRecord] = []
+        last = (-1, -1, -1)
+        while len(batch) < limit:
+            heads = [source for source in self._order if source.buffer]
+            if not heads:
+                break
+            source = min(heads, key=_head)
+            evidence = min((other.drained_at for other in self._order if not other.buffer), default=None)
+            rival = min((other.buffer[0][:3] for other in heads if other is not source), default=None)
+            taken = self._take_run(source, batch, last, rival, evidence, limit)
+            if not taken:
+                break
+            last = batch[-1][:3]
+        return batch
+
+    @staticmethod
+    def _take_run(
+        source: _Input,
+        batch: list[InputRecord],
+        last: tuple[int, int, int],
+        rival: tuple[int, int, int] | None,
+        evidence: int | None,
+        limit: int,
+    ) -> int:
+        """Move what sorts before the rival's head, and came before the evidence was asked for, into the batch."""
+        buffer, chunks = source.buffer, source.chunks
+        start = len(batch)
+        while buffer and len(batch) < limit:
+            chunk = chunks[0]
+            if evidence is not None and chunk.came_at >= evidence:
+                break
+            end = chunk.next_offset
+            while buffer and len(batch) < limit:
+                record = buffer[0]
+                key = record[:3]
+                if record.offset >= end or key < last or (rival is not None and key > rival):
+                    break
+                last = key
+                batch.append(buffer.popleft())
+            if not buffer or buffer[0].offset < end:
+                break
+            source.settle()
+        source.settle()
+        return len(batch) - start
+
+
+def _head(source: _Input) -> InputRecord:
+    return source.buffer[0]

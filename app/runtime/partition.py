@@ -1,0 +1,315 @@
+"""One partition of one processor: its state, its writer, and the order in which a batch becomes true.
+
+Commit of one batch; each line says what a crash right after it leaves:
+
+1. decide in memory: nothing has happened;
+2. begin a transaction, send outputs, states, position and journal, await every acknowledgement: the next owner aborts
+   it, nobody sees it;
+3. commit the transaction: done for the world; RocksDB is behind its changelog and is caught up on opening;
+4. one RocksDB WriteBatch: done here too.
+
+The next batch is decided while one commits. Anything that fails breaks the partition: what it holds in memory is
+dropped, and it is opened again from its position.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import logging
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import TopicPartition
+
+from app.runtime.deciding import Decided, Decider
+from app.runtime.merge import InputRecord, Merge
+from app.runtime.position import Position, load_position
+from app.runtime.restore import restore
+from app.runtime.store import Store
+from app.runtime.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.runtime.processor import Host, Processor
+
+log = logging.getLogger(__name__)
+
+SPACING_S = 0.02
+"""Age of the last transaction before the next is begun: sooner, the broker still writes its markers and makes us wait."""
+
+
+class Phase(enum.Enum):
+    """Where a partition is in its life; `MOVES` says what may follow."""
+
+    FENCING = "fencing"
+    RESTORING = "restoring"
+    READY = "ready"
+    HELD = "held"
+    BROKEN = "broken"
+    CLOSED = "closed"
+
+
+MOVES: dict[Phase, frozenset[Phase]] = {
+    Phase.FENCING: frozenset({Phase.RESTORING, Phase.BROKEN, Phase.CLOSED}),
+    Phase.RESTORING: frozenset({Phase.READY, Phase.BROKEN, Phase.CLOSED}),
+    Phase.READY: frozenset({Phase.HELD, Phase.BROKEN, Phase.CLOSED}),
+    Phase.HELD: frozenset({Phase.READY, Phase.BROKEN, Phase.CLOSED}),
+    Phase.BROKEN: frozenset({Phase.CLOSED}),
+    Phase.CLOSED: frozenset(),
+}
+
+
+class Partition:
+    """Owned by one worker at a time; everything here runs on its event loop.
+
+    Args:
+        on_broken: called once when the partition has failed and must be opened again.
+        on_room: called when the partition can take another batch.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        processor: Processor,
+        number: int,
+        on_broken: Callable[[Partition, BaseException], None],
+        on_room: Callable[[], None],
+    ) -> None:
+        self.host = host
+        self.processor = processor
+        self.number = number
+        self.phase = Phase.FENCING
+        self.committed_records = 0
+        self.merge: Merge | None = None
+        self._on_broken = on_broken
+        self._on_room = on_room
+        self._core = processor.make_core()
+        transactional_id = f"{host.application}-{processor.name}-{number}" if host.exactly_once else None
+        self._writer = Writer(
+            host.client_options, transactional_id, host.full_name(processor.changelog), number
+        )
+        self._store: Store[Any] | None = None
+        self._decider: Decider | None = None
+        self._inbox: list[InputRecord] | None = None
+        self._lease = 0
+        self._leased = False
+        self._signal = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._committing: asyncio.Task[None] | None = None
+        self._last_commit_s = 0.0
+        self.last_commit_ms = 0
+        self._settled = asyncio.Event()
+        self._settled.set()
+
+    def __repr__(self) -> str:
+        return f"{self.processor.name}-{self.number}"
+
+    @property
+    def inputs(self) -> dict[str, TopicPartition]:
+        """The partition's input topic partitions on the broker, by the contract's name."""
+        return {
+            name: TopicPartition(self.host.full_name(name), self.number) for name in self.processor.inputs
+        }
+
+    @property
+    def position(self) -> Position:
+        """Where the partition stands, with everything that has been decided."""
+        return self._decider.position if self._decider is not None else Position()
+
+    @property
+    def idle(self) -> bool:
+        """Ready, nothing buffered, nothing decided but not committed, no timer due by the partition's time."""
+        return (
+            self.phase is Phase.READY
+            and not self._leased
+            and self._settled.is_set()
+            and self._decider is not None
+            and not self._decider.behind
+            and not self._decider.sweeping
+            and self.merge is not None
+            and self.merge.drained_until_ms() is not None
+        )
+
+    async def fence(self) -> None:
+        """Take the partition over: from here on whoever wrote it before writes no more. Asks the brokers twice or so."""
+        await self._writer.open()
+
+    async def bring_up(self, progress: Callable[[int, int], None]) -> int:
+        """Restore the state after `fence`; `resume` then lets it work. Returns the changelog records restored."""
+        self._move(Phase.RESTORING)
+        host, folder = self.host, self.host.folder / self.processor.name / str(self.number)
+
+        def open_store(emptied: bool) -> Store[Any]:
+            if emptied:
+                shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            return Store(folder, self._core, host.block_cache)
+
+        changelog = host.full_name(self.processor.changelog)
+        self._store, count = await restore(host.client_options, changelog, self.number, open_store, progress)
+        position = load_position(self._store.position())
+        self._decider = Decider(host, self.processor, self.number, self._core, self._store, position)
+        self._task = asyncio.create_task(self._run(), name=f"partition {self!r}")
+        return count
+
+    def resume(self) -> None:
+        """Begin to read at the position: after `bring_up`, and after every assignment that keeps this partition."""
+        self._move(Phase.READY)
+        self._lease += 1
+        self._leased = False
+        ranks = {name: self.host.ranks[name] for name in self.processor.inputs}
+        self.merge = Merge(ranks, self.position.offsets)
+
+    @property
+    def has_room(self) -> bool:
+        """Another batch may be handed over."""
+        return self.phase is Phase.READY and not self._leased
+
+    def lease(self) -> int:
+        """A batch is on its way: no other may be taken from the merge before `accept` has had it."""
+        self._leased = True
+        return self._lease
+
+    def accept(self, lease: int, batch: list[InputRecord]) -> None:
+        """Take one batch, the next in merged order. One leased before the last assignment is dropped: it is read again.
+
+        Called by the processor's agent.
+        """
+        if lease == self._lease and self.phase is Phase.READY:
+            self._inbox = batch
+            self._signal.set()
+
+    def nudge(self) -> None:
+        """Something may have become due: look again."""
+        self._signal.set()
+
+    async def hold(self, timeout_s: float) -> None:
+        """Stop taking batches, and return when everything decided is committed, or the partition is broken.
+
+        Called when partitions are revoked. Records handed over but not decided are dropped: they are read again from
+        the position, by whoever has the partition then.
+        """
+        if self.phase is not Phase.READY:
+            return
+        self._move(Phase.HELD)
+        self.merge = None
+        self._inbox = None
+        try:
+            await asyncio.wait_for(self._settled.wait(), timeout_s)
+        except TimeoutError as error:
+            self._break(error)
+
+    async def close(self) -> None:
+        """Give the partition up. A commit under way is finished by the broker or aborted by the next owner."""
+        if self.phase is Phase.CLOSED:
+            return
+        self._move(Phase.CLOSED)
+        for task in (self._task, self._committing):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(BaseException):
+                    await task
+        await self._writer.close()
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    async def _run(self) -> None:
+        """The partition's own task: decide, commit, and so on."""
+        try:
+            while True:
+                if self.phase is Phase.READY:
+                    decided = self._next()
+                    if decided is not None:
+                        await self._commit_in_turn(decided)
+                        continue
+                await self._wait()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001  whatever it is, the partition is opened again
+            self._break(error)
+
+    def _next(self) -> Decided | None:
+        """Decide what there is to decide; None when there is nothing."""
+        decider = self._decider
+        if decider is None:
+            return None
+        batch, self._inbox = self._inbox, None
+        if batch is not None:
+            self._leased = False
+            decided = decider.decide(batch)  # 1
+            self._on_room()
+            return decided
+        if decider.behind or decider.sweeping:
+            return decider.decide([])
+        wall_ms = self._wall_ms()
+        if wall_ms is not None and decider.due(wall_ms):
+            return decider.decide([], wall_ms)
+        return None
+
+    def _wall_ms(self) -> int | None:
+        """The wall time the partition's time may move to, None unless it is drained (contract 5, "Silent entities")."""
+        host, decider = self.host, self._decider
+        if not host.wall_clock or self.merge is None or decider is None:
+            return None
+        drained_ms = self.merge.drained_until_ms()
+        if drained_ms is None or drained_ms < 0 or host.now_ms() - decider.history_seen_ms < host.idle_ms:
+            return None
+        return drained_ms
+
+    async def _wait(self) -> None:
+        """Nothing to decide: wait for a batch, a timer's turn, or the end of the commit under way."""
+        await self._signal.wait()
+        self._signal.clear()
+        if self._committing is not None and self._committing.done():
+            self._finish_commit()
+            self._settled.set()
+
+    async def _commit_in_turn(self, decided: Decided) -> None:
+        """Begin the commit of a decided batch, after the one before it."""
+        self._settled.clear()
+        if self._committing is not None:
+            await asyncio.wait({self._committing})
+            self._finish_commit()
+        wait_s = self._last_commit_s + SPACING_S - asyncio.get_running_loop().time()
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
+        self._committing = asyncio.create_task(self._commit(decided), name=f"commit {self!r}")
+        self._committing.add_done_callback(lambda _task: self._signal.set())
+        await asyncio.sleep(0)
+
+    def _finish_commit(self) -> None:
+        committing, self._committing = self._committing, None
+        if committing is not None:
+            committing.result()
+
+    async def _commit(self, decided: Decided) -> None:
+        """Steps 2 to 4 for one batch."""
+        host, store = self.host, self._store
+        if store is None:
+            raise RuntimeError("commit of a partition that is not open")
+        host.crash_point("decided")
+        end = await self._writer.commit(decided.outgoing)  # 2, 3
+        host.crash_point("committed")
+        store.write(decided.sealed, decided.outgoing.position, end)  # 4
+        host.crash_point("written")
+        self._last_commit_s = asyncio.get_running_loop().time()
+        self.last_commit_ms = host.now_ms()
+        self.committed_records += decided.records
+
+    def _break(self, error: BaseException) -> None:
+        if self.phase in (Phase.BROKEN, Phase.CLOSED):
+            return
+        self._move(Phase.BROKEN)
+        log.warning("partition %r is broken and will be opened again: %r", self, error)
+        self._on_broken(self, error)
+
+    def _move(self, phase: Phase) -> None:
+        if phase not in MOVES[self.phase]:
+            raise RuntimeError(f"partition {self!r}: {self.phase.value} cannot become {phase.value}")
+        self.phase = phase
+        if phase in (Phase.BROKEN, Phase.CLOSED):
+            self._settled.set()

@@ -1,0 +1,72 @@
+"""What a worker runs: the processors, and what all of their partitions share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from rocksdict import Cache
+
+    from app.domain.entity import Core
+    from app.wire.codec import Codec
+
+
+@dataclass(frozen=True)
+class Processor:
+    """One kind of entity and the topics that feed it.
+
+    Args:
+        name: also the folder of its state and part of its transactional ids.
+        inputs: topics by the contract's names, all with the same number of partitions; any order.
+        key_field: the field of its input records that names the entity.
+        make_core: a new core, with its playbooks; called once for each partition opened.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    key_field: str
+    make_core: Callable[[], Core[Any]]
+
+    @property
+    def changelog(self) -> str:
+        """The contract's name of its changelog."""
+        return f"internal-{self.name}-changelog"
+
+
+@dataclass(frozen=True)
+class Host:
+    """What every partition of a worker shares.
+
+    Args:
+        application: consumer group, and prefix of the transactional ids.
+        client_options: keyword arguments of every Kafka client.
+        full_name: the topic's name on the broker for the contract's name (adds the prefix).
+        partitions: partition count by the contract's topic name.
+        folder: where states lie; held by this worker alone.
+        exactly_once: transactions, or at least once.
+        grace_ms, idle_ms: contract 5 and 9.
+        wall_clock: whether the wall clock moves the time of a drained partition.
+        now_ms: the wall clock.
+        version: Reengage's version, for the journal.
+    """
+
+    application: str
+    client_options: dict[str, Any]
+    full_name: Callable[[str], str]
+    partitions: Mapping[str, int]
+    ranks: Mapping[str, int]
+    codec: Codec
+    folder: Path
+    exactly_once: bool
+    grace_ms: int
+    idle_ms: int
+    wall_clock: bool
+    now_ms: Callable[[], int]
+    version: str
+    block_cache: Cache | None = None
+    crash_point: Callable[[str], None] = field(default=lambda _step: None)
+    """Called with the name of each step of a commit; tests of faults end the process in it."""

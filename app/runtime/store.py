@@ -1,0 +1,242 @@
+"""The entities of one partition: decoded in memory while they are in use, encoded in RocksDB.
+
+RocksDB is written only after the transaction that carries the same bytes to the changelog has been committed, in one
+WriteBatch and without a log of its own: the changelog is the log. What is decided but not yet written is read back
+from memory, so that the next batch can be decided while one commits.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+import msgspec
+from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch, WriteOptions
+
+from app.domain.entity import NEVER_MS, Entity
+from app.runtime.deadlines import DeadlineIndex, Entry
+from app.runtime.layout import (
+    CHANGELOG_KEY,
+    POSITION_KEY,
+    deadline_key,
+    part_key,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from app.domain.entity import Core
+
+E = TypeVar("E", bound=Entity)
+
+CACHED_ENTITIES = 25_000
+"""Decoded entities kept per partition across batches, at most; about 1.5 KB each."""
+
+_DUE = struct.Struct(">Q")
+_NEVER = _DUE.pack(NEVER_MS)
+
+
+class ChangelogMark(msgspec.Struct, array_like=True, frozen=True):
+    """What RocksDB holds of the changelog: the next offset to read, and the wall time of the last commit."""
+
+    next_offset: int
+    written_ms: int
+
+
+class Sealed(NamedTuple):
+    """The changes of one decided batch: parts to put (None: delete), and deadlines to add (True) or remove."""
+
+    parts: dict[bytes, bytes | None]
+    deadlines: dict[Entry, bool]
+
+
+def open_options(cache: Cache | None = None) -> Options:
+    """RocksDB options for a partition: raw bytes, small write buffers, a block cache shared by all partitions."""
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.set_write_buffer_size(16 << 20)
+    options.set_max_write_buffer_number(2)
+    options.set_max_background_jobs(2)
+    blocks = BlockBasedOptions()
+    blocks.set_bloom_filter(10, block_based=False)
+    if cache is not None:
+        blocks.set_block_cache(cache)
+    options.set_block_based_table_factory(blocks)
+    return options
+
+
+class Store(Generic[E]):
+    """One partition's entities and deadlines. Satisfies `app.domain.entity.Entities`. One task's only; no locking.
+
+    Life of a batch: `get` and `keep` while deciding; `encode` turns what was kept into bytes; `seal` ends the batch;
+    `write` puts its bytes into RocksDB once they are committed, batches in the order of sealing. `forget` undoes a
+    batch that is not sealed.
+    """
+
+    def __init__(self, folder: Path, core: Core[E], cache: Cache | None = None) -> None:
+        self._db = Rdict(str(folder), options=open_options(cache))
+        without_log = WriteOptions()
+        without_log.disable_wal = True
+        self._db.set_write_options(without_log)
+        self._core = core
+        self.deadlines = DeadlineIndex(self)
+        self._young: dict[str, E] = {}
+        self._old: dict[str, E] = {}
+        self._kept: dict[str, E] = {}
+        self._sealed: deque[dict[bytes, bytes | None]] = deque()
+
+    @property
+    def dirty(self) -> bool:
+        """The batch being decided has kept something."""
+        return bool(self._kept)
+
+    def holds(self, key: str) -> bool:
+        """The entity is in memory: it has been read or made here before."""
+        return key in self._young or key in self._old
+
+    def get(self, key: str) -> E | None:
+        """The entity, from memory or RocksDB; None when it was never kept."""
+        entity = self._young.get(key)
+        if entity is not None:
+            return entity
+        entity = self._old.get(key)
+        if entity is None:
+            entity = self._load(key)
+            if entity is None:
+                return None
+        self._remember(entity)
+        return entity
+
+    def keep(self, entity: E) -> None:
+        """The entity belongs to the batch being decided, and is remembered."""
+        self._kept[entity.key] = entity
+        if entity.key not in self._young:
+            self._remember(entity)
+
+    def encode(self) -> dict[bytes, bytes | None]:
+        """What the batch has kept, as stored parts (None: the part goes). Followed by `seal` or `forget`."""
+        parts: dict[bytes, bytes | None] = {}
+        dump, pack = self._core.dump, _DUE.pack
+        for key, entity in self._kept.items():
+            due = pack(entity.indexed_due_ms)
+            for part, body in dump(entity):
+                parts[part_key(part, key)] = due + body if part == 0 and body is not None else body
+        return parts
+
+    def seal(self, parts: dict[bytes, bytes | None]) -> Sealed:
+        """The batch is decided; `parts` is what `encode` gave."""
+        self._kept = {}
+        self._sealed.append(parts)
+        return Sealed(parts, self.deadlines.seal())
+
+    def write(self, sealed: Sealed, position: bytes, changelog_next_offset: int) -> None:
+        """Write the batch sealed first, now that it is committed, in one WriteBatch. Takes microseconds a key."""
+        batch = WriteBatch(raw_mode=True)
+        put, delete = batch.put, batch.delete
+        for stored_key, value in sealed.parts.items():
+            if value is None:
+                delete(stored_key)
+            else:
+                put(stored_key, value)
+        for (due_ms, key), present in sealed.deadlines.items():
+            if present:
+                put(deadline_key(due_ms, key), b"")
+            else:
+                delete(deadline_key(due_ms, key))
+        put(POSITION_KEY, position)
+        put(CHANGELOG_KEY, _encode_mark(changelog_next_offset))
+        self._db.write(batch)
+        self._sealed.popleft()
+        self.deadlines.written()
+
+    def forget(self) -> None:
+        """The batch being decided never was: entities it may have changed are read again when next needed."""
+        for key in self._kept:
+            self._young.pop(key, None)
+            self._old.pop(key, None)
+        self._kept = {}
+        self.deadlines.forget()
+
+    def drop(self, key: str) -> None:
+        """Forget one decoded entity, whose object a failed call may have spoilt."""
+        self._kept.pop(key, None)
+        self._young.pop(key, None)
+        self._old.pop(key, None)
+
+    def restore(self, records: list[tuple[bytes, bytes | None]], changelog_next_offset: int) -> None:
+        """Apply committed changelog records, with the deadlines they imply. Only before the first `get`."""
+        batch = WriteBatch(raw_mode=True)
+        for key, value in records:
+            if value is None:
+                batch.delete(key)
+                continue
+            batch.put(key, value)
+            if key[:2] == b"e\0" and value[:8] != _NEVER:
+                batch.put(b"d" + value[:8] + key[2:], b"")
+        batch.put(CHANGELOG_KEY, _encode_mark(changelog_next_offset))
+        self._db.write(batch)
+
+    def position(self) -> bytes | None:
+        """The position as last written or restored; None for an empty partition."""
+        found: bytes | None = self._db.get(POSITION_KEY)
+        return found
+
+    def changelog_mark(self) -> ChangelogMark | None:
+        """How much of the changelog RocksDB holds; None when it holds nothing."""
+        stored = self._db.get(CHANGELOG_KEY)
+        return None if stored is None else msgspec.msgpack.decode(stored, type=ChangelogMark)
+
+    def keys_after(self, key: str, limit: int) -> list[str]:
+        """Up to `limit` ids of written entities, in order, from the one after `key` on."""
+        found: list[str] = []
+        for stored in self.scan(part_key(0, key) + b"\0", part_key(1, "")):
+            found.append(stored[2:].decode())
+            if len(found) == limit:
+                break
+        return found
+
+    def scan(self, start: bytes, end: bytes) -> Iterator[bytes]:
+        """Written keys in [start, end), in order."""
+        iterator = self._db.iter()
+        iterator.seek(start)
+        while iterator.valid():
+            key: Any = iterator.key()
+            if key >= end:
+                return
+            yield key
+            iterator.next()
+
+    def close(self) -> None:
+        """Flush and close RocksDB. Not to be used afterwards."""
+        self._db.close()
+
+    def _load(self, key: str) -> E | None:
+        head = self._read_part(0, key)
+        if head is None:
+            return None
+        entity = self._core.load(key, lambda part: head[8:] if part == 0 else self._read_part(part, key))
+        if entity is not None:
+            entity.indexed_due_ms = _DUE.unpack_from(head)[0]
+        return entity
+
+    def _read_part(self, part: int, key: str) -> bytes | None:
+        """A stored part. Parts read later, on demand, may by then belong to a sealed batch: so always look there."""
+        stored_key = part_key(part, key)
+        for parts in reversed(self._sealed):
+            if stored_key in parts:
+                return parts[stored_key]
+        found: bytes | None = self._db.get(stored_key)
+        return found
+
+    def _remember(self, entity: E) -> None:
+        """Two generations stand in for a list of recent use: what is not met again while one fills up is dropped."""
+        if len(self._young) >= CACHED_ENTITIES // 2:
+            self._old, self._young = self._young, {}
+        self._young[entity.key] = entity
+
+
+def _encode_mark(next_offset: int) -> bytes:
+    return msgspec.msgpack.encode(ChangelogMark(next_offset, time.time_ns() // 1_000_000))

@@ -1,0 +1,184 @@
+"""Getting one decided batch into Kafka: outputs, states, position and journal, together or not at all.
+
+One writer a partition. Its transactional id is the partition's name, so whoever opens the partition next fences the
+one before (InitProducerId), and nothing a fenced writer has sent is ever seen by a read_committed reader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import aiokafka.producer.sender
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    InvalidProducerEpoch,
+    InvalidProducerIdMapping,
+    InvalidTxnState,
+    OutOfOrderSequenceNumber,
+    ProducerFenced,
+)
+
+from app.runtime.layout import POSITION_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MAX_BATCH_BYTES = 1 << 20
+"""Record batches are built to this size; Kafka's own default limit of a batch is a little larger."""
+
+MAX_VALUE_BYTES = 900_000
+"""Of one record; a larger one might not fit a batch of its own, with its key and the batch's frame."""
+
+TRANSACTION_TIMEOUT_MS = 30_000
+
+MIGRATED = (
+    ProducerFenced,
+    InvalidProducerEpoch,
+    InvalidProducerIdMapping,
+    InvalidTxnState,
+    OutOfOrderSequenceNumber,
+)
+"""Errors that say: somebody else owns this partition now, or the broker has ended our transaction."""
+
+# A transaction that begins while the broker still writes the last one's markers is told to wait; aiokafka then waits
+# 20 ms, the markers take about 2.
+aiokafka.producer.sender.BACKOFF_OVERRIDE = 0.002
+
+
+Where = tuple[str, int]
+"""(full topic name, partition)."""
+
+Row = tuple["bytes | None", "bytes | None"]
+"""(key, value) of one record to write."""
+
+
+class Outgoing(NamedTuple):
+    """What one batch writes besides its RocksDB batch.
+
+    outputs: rows by where they go, each list in the order decided; the journal entry among them.
+    states: changelog rows, without the position.
+    """
+
+    outputs: dict[Where, list[Row]]
+    states: Iterable[Row]
+    position: bytes
+
+
+class Writer:
+    """Writes batches of one partition. Exactly one commit may be under way.
+
+    Args:
+        client_options: how to reach the brokers, as every client here takes them.
+        transactional_id: application, processor and partition; None writes at least once, without transactions.
+        changelog, partition: where the states and the position go.
+    """
+
+    def __init__(
+        self, client_options: dict[str, Any], transactional_id: str | None, changelog: str, partition: int
+    ) -> None:
+        self._changelog: Where = (changelog, partition)
+        self._transactional = transactional_id is not None
+        options: dict[str, Any] = {
+            **client_options,
+            "max_batch_size": MAX_BATCH_BYTES,
+            "retry_backoff_ms": 20,
+            "request_timeout_ms": TRANSACTION_TIMEOUT_MS,
+        }
+        if transactional_id is None:
+            options |= {"enable_idempotence": True, "acks": "all"}
+        else:
+            options |= {
+                "transactional_id": transactional_id,
+                "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
+            }
+        self._producer = AIOKafkaProducer(**options)
+
+    async def open(self) -> None:
+        """Connect and, when transactional, fence whoever wrote this partition before."""
+        await self._producer.start()
+
+    async def close(self) -> None:
+        """Let go of the connection; a transaction under way is left for the broker or the next owner to abort."""
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(self._producer.stop(), 5)
+
+    async def commit(self, outgoing: Outgoing) -> int:
+        """Write one batch; returns the changelog offset after it. Raises what aiokafka raises; nothing is retried here.
+
+        Exactly once (the numbers are those of `partition.Partition`, which names what a crash after each leaves):
+
+        2. begin; send outputs, states, journal and, last, the position; await every acknowledgement;
+        3. commit.
+
+        At least once: the same records, in the order outputs, states, position, each acknowledged before the next; so
+        a crash between them repeats outputs but never loses one.
+        """
+        if not self._transactional:
+            return await self._commit_in_order(outgoing)
+        producer = self._producer
+        await producer.begin_transaction()  # 2
+        try:
+            sent = [
+                handed for where, rows in outgoing.outputs.items() for handed in await self._send(where, rows)
+            ]
+            states = await self._send(self._changelog, [*outgoing.states, (POSITION_KEY, outgoing.position)])
+            for handed in sent:
+                await handed
+            end = self._end_of([await handed for handed in states])
+            await producer.commit_transaction()  # 3
+        except BaseException:
+            with contextlib.suppress(BaseException):
+                await producer.abort_transaction()
+            raise
+        return end
+
+    async def _commit_in_order(self, outgoing: Outgoing) -> int:
+        for where, rows in outgoing.outputs.items():
+            for handed in await self._send(where, rows):
+                await handed
+        for handed in await self._send(self._changelog, outgoing.states):
+            await handed
+        last = await self._send(self._changelog, [(POSITION_KEY, outgoing.position)])
+        return self._end_of([await handed for handed in last])
+
+    async def _send(self, where: Where, rows: Iterable[Row]) -> list[_Acknowledgement]:
+        """Hand over prebuilt batches, as many as it takes, in the order given."""
+        create, sent, count = self._producer.create_batch, [], 0
+        batch = create()
+        append = batch.append
+        for key, value in rows:
+            if append(key=key, value=value, timestamp=None) is None:
+                sent.append(await self._hand_over(batch, where, count))
+                batch, count = create(), 0
+                append = batch.append
+                append(key=key, value=value, timestamp=None)
+            count += 1
+        if count:
+            sent.append(await self._hand_over(batch, where, count))
+        return sent
+
+    async def _hand_over(self, batch: Any, where: Where, count: int) -> _Acknowledgement:
+        batch.close()
+        topic, partition = where
+        return _Acknowledgement(await self._producer.send_batch(batch, topic, partition=partition), count)
+
+    @staticmethod
+    def _end_of(acknowledged: list[tuple[int, int]]) -> int:
+        """The offset after the last acknowledged batch of the changelog."""
+        return max(offset + count for offset, count in acknowledged)
+
+
+class _Acknowledgement:
+    """Awaited, gives (base offset, number of records) of one sent batch."""
+
+    __slots__ = ("_count", "_future")
+
+    def __init__(self, future: Any, count: int) -> None:
+        self._future = future
+        self._count = count
+
+    def __await__(self) -> Any:
+        metadata = yield from self._future.__await__()
+        return metadata.offset, self._count

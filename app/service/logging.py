@@ -1,0 +1,64 @@
+"""Logs: to standard error, in UTC, one line an entry, without secrets."""
+
+import logging
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from app.service.setting_kinds import MASK
+
+if TYPE_CHECKING:
+    from app.service.settings import Settings
+
+# Both repeat at ERROR, several times a second, what a command reports once as an error of its own.
+_REPEATERS = ("aiokafka", "faust.transport.drivers")
+
+
+def configure_logging(settings: "Settings", *, level: int = logging.WARNING) -> None:
+    """Send the logs of this process to standard error, from `level` on; replaces what was configured before.
+
+    Commands that end by themselves keep the default; the worker passes INFO, and then hears Kafka's client too.
+    """
+    handler = log_handler(settings)
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for name in _REPEATERS:
+        logging.getLogger(name).setLevel(logging.WARNING if level < logging.WARNING else logging.CRITICAL)
+
+
+def log_handler(settings: "Settings") -> logging.Handler:
+    """The handler alone, for a host that sets up logging by itself (Faust does)."""
+    handler = logging.StreamHandler(sys.stderr)
+    formatter = RedactingFormatter(secrets_of(settings))
+    handler.setFormatter(formatter)
+    return handler
+
+
+def secrets_of(settings: "Settings") -> list[str]:
+    """Every text of these settings that must not be seen: the SASL password, and one within the registry's URL."""
+    secrets = []
+    if settings.sasl_password is not None:
+        secrets.append(settings.sasl_password.get_secret_value())
+    authority = (settings.schema_registry or "").partition("://")[2].partition("/")[0]
+    user, _, _ = authority.rpartition("@")
+    if user:
+        secrets.append(user)
+    return secrets
+
+
+class RedactingFormatter(logging.Formatter):
+    """`2026-01-05T10:00:00.000Z WARNING app.runtime: text`, with every secret masked, in tracebacks too."""
+
+    converter = staticmethod(time.gmtime)
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+    def __init__(self, secrets: list[str]) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The finished entry; masked last, so that nothing joins it afterwards."""
+        text = super().format(record)
+        for secret in self._secrets:
+            text = text.replace(secret, MASK)
+        return text

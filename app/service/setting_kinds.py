@@ -1,0 +1,123 @@
+"""The kinds of value a setting may have: how each is read from text, and how it is shown.
+
+A reader takes the text as written and returns the value, or raises `ValueError` saying what is wrong in the words
+that follow "REENGAGE_X: ". It never repeats the text where that could hold a secret.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import SecretStr
+
+from app.playbooks.values import duration_ms
+
+MASK = "***"
+
+_MILLISECONDS = re.compile(r"([0-9]{1,9})ms")
+# What Kafka allows in the name of a topic; groups and transactional ids are held to the same, so that all three
+# can be put together from settings without escaping.
+_KAFKA_NAME = re.compile(r"[A-Za-z0-9._-]*")
+_LONGEST_PREFIX = 150
+_LARGEST_PORT = 65_535
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of value: `name` for the documents, `read` from text, `show` for people (masked where needed)."""
+
+    name: str
+    read: Callable[[str], Any]
+    show: Callable[[str], str] = str
+
+
+def one_of(*choices: str) -> Kind:
+    """One of a few words, written exactly so."""
+
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"{text!r} is none of {', '.join(choices)}")
+        return text
+
+    return Kind(" or ".join(choices), read)
+
+
+def _read_duration_ms(text: str) -> int:
+    """As in playbooks, and milliseconds besides."""
+    found = _MILLISECONDS.fullmatch(text)
+    return int(found[1]) if found else duration_ms(text)
+
+
+def _read_servers(text: str) -> str:
+    servers = [server.strip() for server in text.split(",")]
+    for server in servers:
+        host, _, port = server.rpartition(":")
+        if "@" in server or "/" in server:
+            raise ValueError("a server is host:port, without a scheme, a user or a path")
+        if not host or not port.isdigit() or not 0 < int(port) <= _LARGEST_PORT:
+            raise ValueError(f"{server!r} is not host:port")
+    return ",".join(servers)
+
+
+def _read_kafka_name(text: str) -> str:
+    if not _KAFKA_NAME.fullmatch(text):
+        raise ValueError(f"{text!r} has characters other than letters, digits, '.', '_' and '-'")
+    if len(text) > _LONGEST_PREFIX:
+        raise ValueError(f"longer than {_LONGEST_PREFIX} characters")
+    return text
+
+
+def _read_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("not a URL such as http://127.0.0.1:8081")
+    return text.rstrip("/")
+
+
+def _show_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return MASK
+    if "@" not in parts.netloc:
+        return text
+    return urlunsplit(parts._replace(netloc=f"{MASK}@{parts.netloc.rpartition('@')[2]}"))
+
+
+def _read_file(text: str) -> Path:
+    path = Path(text).expanduser()
+    if not path.is_file():
+        raise ValueError(f"there is no file {text}")
+    return path
+
+
+def _read_existing_folder(text: str) -> Path:
+    path = Path(text).expanduser()
+    if not path.is_dir():
+        raise ValueError(f"there is no folder {text}")
+    return path
+
+
+def _read_folder(text: str) -> Path:
+    path = Path(text).expanduser()
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{text} is not a folder")
+    return path
+
+
+DURATION = Kind("duration", _read_duration_ms)
+SERVERS = Kind("host:port, comma-separated", _read_servers)
+KAFKA_NAME = Kind("letters, digits, `.`, `_`, `-`", _read_kafka_name)
+URL = Kind("URL", _read_url, _show_url)
+TEXT = Kind("text", str)
+SECRET = Kind("secret text", SecretStr, lambda _: MASK)
+FILE = Kind("file", _read_file)
+EXISTING_FOLDER = Kind("folder", _read_existing_folder)
+FOLDER = Kind("folder, made where missing", _read_folder)

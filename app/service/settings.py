@@ -1,0 +1,337 @@
+"""Settings (contract 9): one table feeds reading, validation, `reengage settings` and the documents.
+
+Each comes from the first of: the command line, the environment, `reengage.toml` in the working directory (the same
+names in lower case), its default. A name that is not in the table is refused, so that a typing mistake cannot leave
+a default standing unnoticed.
+"""
+
+import os
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from pydantic import SecretStr
+
+from app.domain.errors import UserError, UserErrors
+from app.service import setting_kinds as kinds
+from app.service.security import client_options
+
+PREFIX = "REENGAGE_"
+FILE_NAME = "reengage.toml"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the table.
+
+    Attributes:
+        name: as in the environment.
+        default: as it would be written; None where leaving it out has a meaning of its own, said in `unset`.
+        kind: how its text is read and shown.
+        help: one line.
+        unset: what holds without a value, for people; empty when there is a default.
+        fallback: makes the value on this machine where there is none and no default could be written down.
+    """
+
+    name: str
+    default: str | None
+    kind: kinds.Kind
+    help: str
+    unset: str = ""
+    fallback: Callable[[], Any] | None = None
+
+    @property
+    def attribute(self) -> str:
+        """Its name on `Settings`; a duration carries its unit there."""
+        stem = self.name.removeprefix(PREFIX).lower()
+        return f"{stem}_ms" if self.kind is kinds.DURATION else stem
+
+    @property
+    def secret(self) -> bool:
+        """Whether its value is never shown."""
+        return self.kind is kinds.SECRET
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "REENGAGE_BROKER",
+        None,
+        kinds.SERVERS,
+        "Bootstrap servers of the Kafka cluster",
+        "the broker kept by `reengage broker start`, if it runs",
+    ),
+    Setting(
+        "REENGAGE_SECURITY_PROTOCOL",
+        "PLAINTEXT",
+        kinds.one_of("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
+        "How the brokers are spoken to",
+    ),
+    Setting(
+        "REENGAGE_SASL_MECHANISM",
+        None,
+        kinds.one_of("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+        "How a client proves who it is, with SASL_PLAINTEXT or SASL_SSL",
+        "none",
+    ),
+    Setting("REENGAGE_SASL_USERNAME", None, kinds.TEXT, "User name for SASL", "none"),
+    Setting("REENGAGE_SASL_PASSWORD", None, kinds.SECRET, "Password for SASL", "none"),
+    Setting(
+        "REENGAGE_SSL_CAFILE",
+        None,
+        kinds.FILE,
+        "Certificates of the authorities that vouch for the brokers (PEM)",
+        "those of this system",
+    ),
+    Setting(
+        "REENGAGE_SSL_CERTFILE",
+        None,
+        kinds.FILE,
+        "Client certificate for mutual TLS (PEM; may hold the key too)",
+        "none",
+    ),
+    Setting("REENGAGE_SSL_KEYFILE", None, kinds.FILE, "Key of the client certificate (PEM)", "none"),
+    Setting(
+        "REENGAGE_SCHEMA_REGISTRY",
+        None,
+        kinds.URL,
+        "URL of a schema registry; switches the written encoding to Confluent's",
+        "none: Avro single-object encoding",
+    ),
+    Setting(
+        "REENGAGE_APP", "reengage", kinds.KAFKA_NAME, "Consumer group, and prefix of every transactional id"
+    ),
+    Setting("REENGAGE_TOPIC_PREFIX", "", kinds.KAFKA_NAME, "Prefix of every topic"),
+    Setting(
+        "REENGAGE_PLAYBOOKS",
+        None,
+        kinds.EXISTING_FOLDER,
+        "Folder of playbooks and policy.toml",
+        "the shipped set",
+    ),
+    Setting(
+        "REENGAGE_DATA",
+        None,
+        kinds.FOLDER,
+        "State folder; one worker at a time holds it",
+        "a per-user data folder",
+        lambda: platformdirs.user_data_path("reengage", appauthor=False),
+    ),
+    Setting(
+        "REENGAGE_GUARANTEE",
+        "exactly_once",
+        kinds.one_of("exactly_once", "at_least_once"),
+        "What a crash may do to outputs: nothing, or repeat some with the same sequence",
+    ),
+    Setting(
+        "REENGAGE_GRACE",
+        "2s",
+        kinds.DURATION,
+        "How far a partition's time must pass a silent member's timer before it fires",
+    ),
+    Setting(
+        "REENGAGE_IDLE",
+        "10s",
+        kinds.DURATION,
+        "How long after the last old record history counts as being loaded, so that the wall clock moves no time",
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings as values, checked against each other. Made by `load_settings` only, changed by `replace`.
+
+    Attributes are named as the settings are; None means not set. `data` is never None, and need not exist.
+    """
+
+    broker: str | None
+    security_protocol: str
+    sasl_mechanism: str | None
+    sasl_username: str | None
+    sasl_password: SecretStr | None
+    ssl_cafile: Path | None
+    ssl_certfile: Path | None
+    ssl_keyfile: Path | None
+    # A registry's URL may carry a password.
+    schema_registry: str | None = field(repr=False)
+    app: str
+    topic_prefix: str
+    playbooks: Path | None
+    data: Path
+    guarantee: str
+    grace_ms: int
+    idle_ms: int
+
+    def client_options(self) -> dict[str, Any]:
+        """Keyword arguments every aiokafka client takes: bootstrap_servers, security_protocol, ssl_context, sasl_*.
+
+        Reads the certificate files. Raises UserError `no-broker` without a broker (`app.service.client` finds the
+        kept one first) and `bad-certificate` for a file TLS cannot use.
+        """
+        return client_options(self)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A setting as found: `text` as written, or None where there is none; `origin` in words a person can follow."""
+
+    setting: Setting
+    text: str | None
+    origin: str
+    place: str
+
+    @property
+    def shown(self) -> str:
+        """The value for people, secrets masked; what holds where there is none."""
+        if self.text is not None:
+            return self.setting.kind.show(self.text)
+        return str(self.setting.fallback()) if self.setting.fallback else f"({self.setting.unset})"
+
+    def read(self) -> Any:
+        """The value; None where there is none. Raises ValueError saying what is wrong with the text."""
+        if self.text is not None:
+            return self.setting.kind.read(self.text)
+        return self.setting.fallback() if self.setting.fallback else None
+
+
+def find_settings(
+    environ: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    overrides: Mapping[str, str] | None = None,
+) -> list[Found]:
+    """Every setting in the table's order, with its text and origin; values are not read yet.
+
+    Args:
+        environ: the environment; the process's own when None. Names without `REENGAGE_` are left alone, and an
+            empty value counts as not set, as compose files write it.
+        folder: where `reengage.toml` may lie; the working directory when None.
+        overrides: what the command line says, by the setting's name.
+
+    Raises:
+        UserErrors: unknown names, a file that cannot be read or is no TOML; all of them at once.
+    """
+    path = (folder or Path()) / FILE_NAME
+    problems: list[UserError] = []
+    in_file = _read_file(path, problems)
+    in_environ = {
+        name: text
+        for name, text in (os.environ if environ is None else environ).items()
+        if name.startswith(PREFIX)
+    }
+    names = {setting.name for setting in SETTINGS}
+    problems += [_unknown(name, "environment", name, names) for name in sorted(in_environ.keys() - names)]
+    problems += [
+        _unknown(key, FILE_NAME, key, {name.lower() for name in names})
+        for key in in_file
+        if key.upper() not in names or key != key.lower()
+    ]
+    if problems:
+        raise UserErrors(problems)
+    return [_find(setting, overrides or {}, in_environ, in_file) for setting in SETTINGS]
+
+
+def load_settings(
+    environ: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    overrides: Mapping[str, str] | None = None,
+) -> Settings:
+    """The settings of this process, from the sources of `find_settings`. Reads files, speaks to no server.
+
+    Raises:
+        UserErrors: every unknown name, unreadable value and contradiction, all at once.
+    """
+    problems: list[UserError] = []
+    values: dict[str, Any] = {}
+    found = find_settings(environ, folder, overrides)
+    for item in found:
+        try:
+            values[item.setting.attribute] = item.read()
+        except ValueError as error:
+            problems.append(UserError("bad-setting", item.place, str(error), item.setting.help))
+    if not problems:
+        problems = list(_contradictions(values, {item.setting.attribute: item.place for item in found}))
+    if problems:
+        raise UserErrors(problems)
+    return Settings(**values)
+
+
+def _read_file(path: Path, problems: list[UserError]) -> dict[str, str]:
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        problems.append(UserError("unreadable-file", FILE_NAME, f"cannot be read: {reason}"))
+        return {}
+    except tomllib.TOMLDecodeError as error:
+        problems.append(UserError("not-toml", FILE_NAME, f"is no TOML: {error}"))
+        return {}
+    for key, value in content.items():
+        if not isinstance(value, str):
+            hint = (
+                f'write {key} = "..", in quotes' if not isinstance(value, dict) else "there are no sections"
+            )
+            problems.append(UserError("bad-setting", f"{FILE_NAME}: {key}", "must be a string", hint))
+    return content
+
+
+def _unknown(name: str, source: str, key: str, known: set[str]) -> UserError:
+    nearest = get_close_matches(key, sorted(known), n=1, cutoff=0.6)
+    hint = f"did you mean {nearest[0]}?" if nearest else "`reengage settings` lists them"
+    return UserError("unknown-setting", f"{source}: {name}", "there is no such setting", hint)
+
+
+def _find(
+    setting: Setting, overrides: Mapping[str, str], environ: Mapping[str, str], file: Mapping[str, str]
+) -> Found:
+    key = setting.name.lower()
+    if overrides.get(setting.name):
+        option = f"--{setting.name.removeprefix(PREFIX).lower().replace('_', '-')}"
+        return Found(setting, overrides[setting.name], f"option {option}", option)
+    if environ.get(setting.name):
+        return Found(setting, environ[setting.name], "environment", f"environment: {setting.name}")
+    if file.get(key):
+        return Found(setting, file[key], FILE_NAME, f"{FILE_NAME}: {key}")
+    return Found(setting, setting.default, "default", f"default of {setting.name}")
+
+
+def _contradictions(values: Mapping[str, Any], places: Mapping[str, str]) -> Iterator[UserError]:
+    """Settings that are right alone but not together; what would be silently ignored is refused."""
+    protocol = values["security_protocol"]
+    at = places["security_protocol"]
+    if protocol.startswith("SASL_"):
+        for name in ("sasl_mechanism", "sasl_username", "sasl_password"):
+            if values[name] is None:
+                missing = f"{PREFIX}{name.upper()}"
+                yield UserError("missing-setting", at, f"{protocol} needs {missing}", f"set {missing}")
+    else:
+        for name in ("sasl_mechanism", "sasl_username", "sasl_password"):
+            if values[name] is not None:
+                yield UserError(
+                    "unused-setting",
+                    places[name],
+                    f"has no effect with {protocol}",
+                    _protocol_hint("SASL_SSL"),
+                )
+    if not protocol.endswith("SSL"):
+        for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
+            if values[name] is not None:
+                yield UserError(
+                    "unused-setting", places[name], f"has no effect with {protocol}", _protocol_hint("SSL")
+                )
+    if values["ssl_keyfile"] is not None and values["ssl_certfile"] is None:
+        yield UserError(
+            "missing-setting",
+            places["ssl_keyfile"],
+            "a key without a certificate",
+            "set REENGAGE_SSL_CERTFILE",
+        )
+
+
+def _protocol_hint(protocol: str) -> str:
+    return f"set REENGAGE_SECURITY_PROTOCOL={protocol}, or leave this one out"

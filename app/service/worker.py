@@ -1,0 +1,148 @@
+"""`reengage worker`: one process of the service, from settings to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import socket
+import time
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import uvloop
+from rocksdict import Cache
+
+from app.broker.topics import partition_counts, verify_topics
+from app.domain.errors import UserErrors
+from app.playbooks.loader import load_playbooks
+from app.runtime.hosting.app import App
+from app.runtime.processor import Host
+from app.service.client import broker_errors
+from app.service.folder import held
+from app.service.processors import processors
+from app.wire.codec import Codec
+from app.wire.registry import Registry
+from app.wire.topics import RANK
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.runtime.partition import Partition
+    from app.runtime.processor import Processor
+    from app.service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+BLOCK_CACHE_BYTES = 64 << 20
+"""RocksDB blocks kept in memory, for all partitions of the worker together."""
+
+CONSUMER_OPTIONS = {
+    "session_timeout_ms": 10_000,
+    "heartbeat_interval_ms": 2_000,
+    "rebalance_timeout_ms": 30_000,
+}
+
+
+def run(settings: Settings, *, port: int | None = None, until_drained: bool = False) -> int:
+    """Run a worker until it is told to stop (SIGINT, SIGTERM) or, with `until_drained`, has nothing left to do.
+
+    Blocks. `settings.broker` must be set. Returns the exit code. Raises UserError or UserErrors for anything its user
+    can put right: playbooks, topics, broker, state folder.
+    """
+    playbooks = load_playbooks(settings.playbooks)
+    with held(settings.data) as folder, broker_errors(settings):
+        # Objects made so far live as long as the process; collecting them again and again would cost every event.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(
+                _serve(settings, processors(playbooks), folder, port, until_drained=until_drained)
+            )
+
+
+async def _serve(
+    settings: Settings, running: list[Processor], folder: Path, port: int | None, *, until_drained: bool
+) -> int:
+    errors = await verify_topics(settings.client_options(), settings.topic_prefix)
+    if errors:
+        raise UserErrors(errors)
+    host = await make_host(settings, folder, wall_clock=not until_drained)
+    app = App(
+        host,
+        running,
+        folder=folder / "faust",
+        web_port=free_port() if port is None else port,
+        on_progress=report_restore,
+        consumer_options=CONSUMER_OPTIONS,
+    )
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await app.start()
+    log.info("worker of %s started, web on %s:%s", host.application, app.conf.web_host, app.conf.web_port)
+    try:
+        return await _until_done(app, stop, until_drained=until_drained)
+    finally:
+        await app.stop()
+
+
+async def _until_done(app: App, stop: asyncio.Event, *, until_drained: bool) -> int:
+    """0 when told to stop or drained; raises what made the worker fail."""
+    while not stop.is_set():
+        if app.intake_task is not None and app.intake_task.done():
+            app.intake_task.result()
+            return 1
+        if until_drained and app.intake.drained:
+            log.info("drained")
+            return 0
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), 0.05)
+    return 0
+
+
+async def make_host(settings: Settings, folder: Path, *, wall_clock: bool) -> Host:
+    """What the partitions of a worker share, from its settings and what the broker says of the topics."""
+    codec = await asyncio.to_thread(_codec, settings)
+    prefix = settings.topic_prefix
+    return Host(
+        application=settings.app,
+        client_options=settings.client_options(),
+        full_name=lambda name: prefix + name,
+        partitions=await partition_counts(settings.client_options(), prefix),
+        ranks=RANK,
+        codec=codec,
+        folder=folder,
+        exactly_once=settings.guarantee == "exactly_once",
+        grace_ms=settings.grace_ms,
+        idle_ms=settings.idle_ms,
+        wall_clock=wall_clock,
+        now_ms=lambda: time.time_ns() // 1_000_000,
+        version=version("reengage"),
+        block_cache=Cache(BLOCK_CACHE_BYTES),
+    )
+
+
+def _codec(settings: Settings) -> Codec:
+    url = settings.schema_registry
+    codec = Codec(registry=Registry(url) if url else None, topic_prefix=settings.topic_prefix)
+    codec.prepare()
+    return codec
+
+
+def free_port() -> int:
+    """A port on loopback that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def report_restore(partition: Partition, done: int, total: int) -> None:
+    """Say how far a restore is, where it takes long enough to wonder."""
+    if total > 100_000:  # noqa: PLR2004  below that it is over before it is read
+        log.info("restoring %r: %d of %d changelog offsets", partition, done, total)

@@ -1,0 +1,139 @@
+"""`reengage topics apply|diff`: making Kafka's topics what is declared (contract 2).
+
+Everything here talks to Kafka and is awaited; nothing blocks. `client_options` are `Settings.client_options()`. Errors
+of Kafka's client pass through: call these within `app.service.client.broker_errors`.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaTimeoutError, TopicAlreadyExistsError, for_code
+
+from app.broker.topic_differences import MISSING, PARTITIONS, Difference, Found, compare
+from app.broker.topics import admin_client as _admin
+from app.broker.topics import find_topics, verify_topics
+from app.domain.errors import UserError, UserErrors
+from app.wire.topics import load_topics
+
+__all__ = ["Applied", "apply_topics", "diff_topics", "verify_topics"]
+
+MOST_COPIES = 3
+SETTLED_S = 30.0
+POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What `apply_topics` changed; both empty when everything was right.
+
+    Attributes:
+        created: full names of the topics it created, sorted.
+        altered: the settings it changed, with their former values as `actual`.
+    """
+
+    created: list[str]
+    altered: list[Difference]
+
+
+async def diff_topics(
+    client_options: Mapping[str, Any], prefix: str, *, partitions: int | None = None
+) -> list[Difference]:
+    """How Kafka's topics under `prefix` differ from the declared ones, by topic; empty if they do not.
+
+    `partitions`: the count every topic should have; without it, what exists decides (see `compare`).
+    """
+    async with _admin(client_options) as admin:
+        return compare(load_topics().values(), prefix, await find_topics(admin, prefix), partitions)
+
+
+async def apply_topics(
+    client_options: Mapping[str, Any],
+    prefix: str,
+    *,
+    partitions: int | None = None,
+    replication: int | None = None,
+) -> Applied:
+    """Create the declared topics that are missing and set those that exist as declared; nothing is ever deleted.
+
+    Other settings of an existing topic stay. Returns when Kafka shows it done.
+
+    Args:
+        partitions: how many partitions each created topic gets; default as declared, or as those that exist have.
+        replication: copies of each created topic; default 3, or the number of brokers if that is less.
+
+    Raises:
+        UserErrors: `partition-count` for each topic that exists with another count, before anything is changed;
+            `topic-refused` for each topic or setting that Kafka refuses.
+    """
+    topics = load_topics().values()
+    created: list[str] = []
+    altered: dict[tuple[str, str], Difference] = {}
+    deadline = time.monotonic() + SETTLED_S
+    async with _admin(client_options) as admin:
+        # Again until nothing differs, since brokers show what the controller has acknowledged only a moment later.
+        while differences := compare(topics, prefix, found := await find_topics(admin, prefix), partitions):
+            _refuse(each.error() for each in differences if each.setting == PARTITIONS)
+            if time.monotonic() > deadline:
+                raise KafkaTimeoutError("the topics did not become as they were set")
+            missing = [each for each in differences if each.setting == MISSING]
+            wrong = [each for each in differences if each.setting != MISSING]
+            if missing:
+                created += await _create(admin, prefix, missing, replication)
+            if wrong:
+                await _alter(admin, found, wrong)
+            altered = {(each.topic, each.setting): each for each in wrong} | altered
+            await asyncio.sleep(POLL_S)
+    return Applied(sorted(created), list(altered.values()))
+
+
+async def _create(
+    admin: AIOKafkaAdminClient, prefix: str, missing: list[Difference], replication: int | None
+) -> list[str]:
+    """Create what is missing and return the names of those that nobody else had created meanwhile."""
+    if replication is None:
+        replication = min(MOST_COPIES, len((await admin.describe_cluster())["brokers"]))
+    configs = {topic.full_name(prefix): topic.configs() for topic in load_topics().values()}
+    answer = await admin.create_topics(
+        [
+            NewTopic(each.topic, int(each.declared), replication, topic_configs=configs[each.topic])
+            for each in missing
+        ]
+    )
+    outcomes = answer.to_object()["topic_errors"]
+    _refuse(
+        _refused(each["topic"], each["error_code"], each["error_message"])
+        for each in outcomes
+        if each["error_code"] not in (0, TopicAlreadyExistsError.errno)
+    )
+    return [each["topic"] for each in outcomes if each["error_code"] == 0]
+
+
+async def _alter(admin: AIOKafkaAdminClient, found: Mapping[str, Found], altered: list[Difference]) -> None:
+    # What Kafka takes is the whole of a topic's own settings: any left out would go back to the cluster's default.
+    settings = {each.topic: dict(found[each.topic].own) for each in altered}
+    for each in altered:
+        settings[each.topic][each.setting] = each.declared
+    (answer,) = await admin.alter_configs(
+        [ConfigResource(ConfigResourceType.TOPIC, name, configs) for name, configs in settings.items()]
+    )
+    _refuse(
+        _refused(each["resource_name"], each["error_code"], each["error_message"])
+        for each in answer.to_object()["resources"]
+        if each["error_code"] != 0
+    )
+
+
+def _refused(topic: str, error_code: int, message: str | None) -> UserError:
+    reason = message or for_code(error_code).description
+    return UserError("topic-refused", topic, f"Kafka would not have it as declared: {reason}")
+
+
+def _refuse(errors: Iterable[UserError]) -> None:
+    refused = list(errors)
+    if refused:
+        raise UserErrors(refused)

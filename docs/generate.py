@@ -1,0 +1,218 @@
+"""Writes the pages that say what the program says of itself: settings, commands, topics, records.
+
+`python docs/generate.py`, from anywhere; tests/test_docs.py fails while a page is behind.
+"""  # noqa: INP001  a script, not part of the package
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from app.cli.root import app
+from app.service.settings import SETTINGS
+from app.wire.schemas import shipped_schemas
+from app.wire.topics import RANK, Topic, load_topics
+
+FOLDER = Path(__file__).parent
+NOTE = "<!-- Made by docs/generate.py; do not edit. -->\n"
+WIDTH = 100
+
+
+def settings_page() -> str:
+    """Every setting with default, form and meaning."""
+    rows = [
+        f"| `{setting.name}` | {_default(setting.default, setting.unset)} | {setting.kind.name} | {setting.help} |"
+        for setting in SETTINGS
+    ]
+    return _page(
+        "Settings",
+        "Set them in the environment, or under the same names in lower case in `reengage.toml` in the working",
+        'directory (`reengage_broker = "127.0.0.1:9092"`); the environment wins. A name that is not in this table is',
+        "refused. `reengage settings` prints what is in force and where it comes from; secrets are never shown.",
+        "",
+        "| setting | default | form | meaning |",
+        "|---|---|---|---|",
+        *rows,
+        "",
+        "A duration is a whole number and a unit: `500ms`, `30s`, `20m`, `2h`, `7d`, `3w`; days and weeks are exact",
+        "multiples of 24 hours.",
+    )
+
+
+def commands_page() -> str:
+    """The help of every command, as the program prints it."""
+    return _page(
+        "Commands",
+        "Exit codes: 0 done, 1 a problem was found, 2 wrong use. Records come out on standard output, everything said",
+        "to a person about them on standard error.",
+        *(line for path in command_paths() for line in _help(path)),
+    )
+
+
+def topics_page() -> str:
+    """Every declared topic, by role."""
+    topics = load_topics().values()
+    roles = {
+        "input": "## Inputs\n\nWritten by your systems, kept for ever by default, since a replay reads them.",
+        "output": "## Outputs\n\nFor your systems.",
+        "internal": "## Internal\n\nThe worker's own; not for others to read or write.",
+    }
+    return _page(
+        "Topics",
+        "Declared in `topics/*.toml`; `reengage topics apply` creates them, `reengage topics diff` compares. Every name",
+        "takes the prefix `REENGAGE_TOPIC_PREFIX`. All topics of one processor have equally many partitions, and a",
+        "record lies in the partition that murmur2 gives for its key, as Java clients do by default (librdkafka:",
+        "`partitioner=murmur2_random`).",
+        *(line for role, heading in roles.items() for line in _topics_of(role, heading, list(topics))),
+        "",
+        "Inputs of one partition are merged by the time the broker appended them; within a millisecond, by topic in",
+        f"this order: {', '.join(f'`{name}`' for name in RANK)}.",
+    )
+
+
+def records_page() -> str:
+    """Every record others write or read, field by field."""
+    topics = [topic for topic in load_topics().values() if topic.role != "internal" and topic.schema]
+    return _page(
+        "Records",
+        "Generated from `schemas/*.avsc`. An instant is epoch milliseconds in Avro and `2026-01-05T10:00:00.000Z` in",
+        "JSON; on the way in, JSON may leave out the milliseconds or give a number. A field with a default may be left",
+        "out. See [events.md](events.md) for how records are written and read.",
+        *(
+            line
+            for role in ("input", "output")
+            for topic in topics
+            if topic.role == role
+            for line in _record(topic)
+        ),
+    )
+
+
+PAGES = {
+    "settings.md": settings_page,
+    "commands.md": commands_page,
+    "topics.md": topics_page,
+    "records.md": records_page,
+}
+
+
+def command_paths() -> list[tuple[str, ...]]:
+    """Every command that does something, as the words that call it."""
+
+    def walk(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        subcommands = getattr(command, "commands", None)
+        if subcommands is None:
+            yield path
+        else:
+            for name, subcommand in subcommands.items():
+                yield from walk(subcommand, (*path, name))
+
+    return list(walk(get_command(app), ()))
+
+
+def _page(title: str, *lines: str) -> str:
+    return "\n".join([NOTE, f"# {title}", "", *lines]) + "\n"
+
+
+def _default(default: str | None, unset: str) -> str:
+    return unset if default is None else f"`{default}`" if default else "empty"
+
+
+def _help(path: tuple[str, ...]) -> list[str]:
+    result = CliRunner().invoke(app, [*path, "--help"], prog_name="reengage", terminal_width=WIDTH)
+    text = "\n".join(line.rstrip() for line in result.stdout.strip().splitlines())
+    return ["", f"## {' '.join(path)}", "", "```", text, "```"]
+
+
+def _topics_of(role: str, heading: str, topics: list[Topic]) -> list[str]:
+    rows = [
+        f"| `{topic.name}` | {topic.key} | {_link(topic)} | {topic.partitions} | {_kept(topic)} | {topic.description} |"
+        for topic in topics
+        if topic.role == role
+    ]
+    return [
+        "",
+        heading,
+        "",
+        "| topic | key | record | partitions | kept | |",
+        "|---|---|---|---|---|---|",
+        *rows,
+    ]
+
+
+def _link(topic: Topic) -> str:
+    if topic.schema is None:
+        return ""
+    return f"`{topic.schema}`" if topic.role == "internal" else f"[{topic.schema}](records.md#{topic.name})"
+
+
+def _kept(topic: Topic) -> str:
+    if topic.cleanup_policy == "compact":
+        return "latest by key"
+    return "for ever" if topic.retention_ms == -1 else f"{topic.retention_ms // 86_400_000} d"
+
+
+def _record(topic: Topic) -> list[str]:
+    source = shipped_schemas().current(str(topic.schema)).source
+    return [
+        "",
+        f"## {topic.name}",
+        "",
+        f"`{topic.schema}`, {topic.role}, keyed by {topic.key}. {_text(source['doc'])}",
+        "",
+        "| field | type | default | meaning |",
+        "|---|---|---|---|",
+        *(row for field in source["fields"] for row in _field(field, "")),
+    ]
+
+
+def _field(field: dict[str, Any], prefix: str) -> Iterator[str]:
+    default = f"`{_json(field['default'])}`" if "default" in field else ""
+    name = prefix + field["name"]
+    yield f"| `{name}` | {_type(field['type'])} | {default} | {_text(field.get('doc', ''))} |"
+    for nested, mark in _records_in(field["type"]):
+        for inner in nested["fields"]:
+            yield from _field(inner, f"{name}{mark}.")
+
+
+def _records_in(node: Any) -> Iterator[tuple[dict[str, Any], str]]:
+    if isinstance(node, list):
+        for branch in node:
+            yield from _records_in(branch)
+    elif isinstance(node, dict) and node["type"] == "record":
+        yield node, ""
+    elif isinstance(node, dict) and node["type"] == "array":
+        yield from ((record, "[]" + mark) for record, mark in _records_in(node["items"]))
+
+
+def _type(node: Any) -> str:
+    if isinstance(node, str):
+        return node
+    if isinstance(node, list):
+        return " or ".join(_type(branch) for branch in node if branch != "null") + ", or null"
+    if node.get("logicalType") == "timestamp-millis":
+        return "instant"
+    kinds = {
+        "enum": lambda: ", ".join(f"`{symbol}`" for symbol in node["symbols"]),
+        "array": lambda: f"list of {_type(node['items'])}",
+        "map": lambda: f"map of {_type(node['values'])}",
+        "record": lambda: "object",
+    }
+    return kinds[node["type"]]() if node["type"] in kinds else _type(node["type"])
+
+
+def _text(text: str) -> str:
+    return text.replace("<", "&lt;").replace("|", "&#124;")
+
+
+def _json(value: Any) -> str:
+    if value is None:
+        return "null"
+    return "{..}" if isinstance(value, dict) and value else str(value)
+
+
+if __name__ == "__main__":
+    for page, make in PAGES.items():
+        (FOLDER / page).write_text(make(), encoding="utf-8")

@@ -1,0 +1,90 @@
+"""When a member-snapshot is written, and what stands on it (contract 4)."""
+
+import pytest
+
+from app.domain.instants import DAY_MS
+from app.domain.outputs import MemberSnapshot, WorkflowView
+from tests.domain.conftest import Story, days, re_engager, told
+
+SECOND = 1000 / DAY_MS
+
+
+def snapshots(outputs):
+    return [output for output in outputs if isinstance(output, MemberSnapshot)]
+
+
+def test_a_changed_tag_or_workflow_is_written_at_once_after_all_else_of_the_record(story: Story):
+    story.activity(0)
+    assert told(story.transfer(SECOND), snapshots=True)[-1].endswith("member-snapshot")
+    assert len(snapshots(story.outputs)) == 2
+
+
+def test_anything_else_is_written_at_once_when_the_last_one_is_5_s_old(story: Story):
+    story.activity(0)
+    outputs = story.activity(5 * SECOND)
+    assert [output.occurred_at for output in snapshots(outputs)] == [days(0) + 5000]
+
+
+def test_and_else_5_s_after_the_last_one_by_a_timer_that_makes_no_other_output(story: Story):
+    story.activity(0)
+    assert story.activity(2 * SECOND) == []
+    assert story.activity(4 * SECOND) == []
+    outputs = story.until(1)
+    assert [(type(output), output.occurred_at) for output in outputs] == [(MemberSnapshot, days(0) + 5000)]
+    assert outputs[0].last_in_app_activity == days(0) + 4000
+
+
+def test_a_timer_waiting_is_overtaken_by_what_is_written_at_once(story: Story):
+    story.activity(0)
+    story.activity(2 * SECOND)
+    assert len(snapshots(story.transfer(3 * SECOND))) == 1
+    assert story.until(1) == []
+
+
+def test_what_does_not_stand_on_the_page_writes_nothing(story: Story):
+    story.activity(0)
+    assert story.activity(1, channel="WEB") == []
+    assert story.profile(2, email="a@example.com") == []
+
+
+def test_a_member_has_a_page_from_the_first_record_on_whatever_the_playbooks(make_story):
+    story = make_story(re_engager(activities=frozenset({"x.y"})))
+    assert len(snapshots(story.profile(0))) == 1
+
+
+def test_the_page_shows_tags_and_since_when_the_member_is_inactive(story: Story):
+    page = snapshots(story.profile(0))[0]
+    assert (page.member_id, page.tags, page.inactive_since) == ("m1", ["inactive"], days(0))
+    page = snapshots(story.activity(1))[0]
+    assert (page.tags, page.inactive_since, page.last_in_app_activity) == ([], None, days(1))
+
+
+def test_the_page_shows_the_open_workflows_in_the_order_of_opening(make_story):
+    story = make_story(re_engager("a"), re_engager("b", tag="quiet", after=3))
+    story.activity(0)
+    story.command(1, workflow_id="a:m1:1")
+    page = snapshots(story.activity(20))[-1]
+    assert page.workflows == [
+        WorkflowView(workflow_id="b:m1:1", kind="reengager", reason="first_activity", opened_at=days(0)),
+        WorkflowView(workflow_id="a:m1:2", kind="reengager", reason="returned", opened_at=days(20)),
+    ]
+
+
+def test_with_several_re_engagers_the_longest_inactivity_is_shown(make_story):
+    story = make_story(re_engager("a"), re_engager("b", tag="quiet", after=3))
+    story.activity(0)
+    assert [page.inactive_since for page in snapshots(story.until(9))] == [days(3), days(3)]
+
+
+@pytest.mark.parametrize("field", ["owner_id", "coach_id", "company_id", "location_id"])
+def test_the_page_shows_who_the_profile_says_is_responsible(story: Story, field: str):
+    story.profile(0)
+    outputs = story.profile(1, **{field: "x"})
+    assert getattr(snapshots(outputs)[0], field) == "x"
+    assert story.profile(2, **{field: "x"}) == []
+
+
+def test_in_app_activity_of_any_type_is_shown(story: Story):
+    story.profile(0)
+    page = snapshots(story.activity(1, type="profile.viewed"))[0]
+    assert page.last_in_app_activity == days(1)

@@ -1,0 +1,232 @@
+"""Settings: where they come from, what is refused, what is never shown."""
+
+# ruff: noqa: S106  made-up passwords are what must not be seen
+
+import logging
+import ssl
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.errors import UserError, UserErrors
+from app.service.logging import RedactingFormatter, secrets_of
+from app.service.setting_kinds import DURATION
+from app.service.settings import SETTINGS, Settings, find_settings, load_settings
+
+
+def load(tmp_path: Path, toml: str = "", **environ: str) -> Settings:
+    """Settings from these variables (without REENGAGE_) and this reengage.toml, and from nothing else."""
+    if toml:
+        (tmp_path / "reengage.toml").write_text(toml)
+    return load_settings({f"REENGAGE_{name}": text for name, text in environ.items()}, tmp_path)
+
+
+def refused(tmp_path: Path, toml: str = "", **environ: str) -> list[tuple[str, str, str]]:
+    """(reference, place, problem) of every error."""
+    with pytest.raises(UserErrors) as caught:
+        load(tmp_path, toml, **environ)
+    return [(error.reference, error.place, error.problem) for error in caught.value.errors]
+
+
+def test_every_row_of_the_table_is_an_attribute_and_the_other_way_round():
+    assert [setting.attribute for setting in SETTINGS] == [field.name for field in fields(Settings)]
+
+
+def test_every_default_can_be_read_and_every_missing_one_says_what_holds():
+    for setting in SETTINGS:
+        if setting.default is None:
+            assert setting.unset
+        else:
+            setting.kind.read(setting.default)
+
+
+def test_defaults_are_those_of_the_contract(tmp_path):
+    settings = load(tmp_path)
+    assert settings.broker is None
+    assert settings.security_protocol == "PLAINTEXT"
+    assert (settings.app, settings.topic_prefix, settings.guarantee) == ("reengage", "", "exactly_once")
+    assert (settings.grace_ms, settings.idle_ms) == (2_000, 10_000)
+    assert settings.playbooks is None
+    assert settings.data.name == "reengage"
+
+
+def test_the_command_line_wins_over_the_environment_and_that_over_the_file(tmp_path):
+    (tmp_path / "reengage.toml").write_text(
+        'reengage_app = "file"\nreengage_grace = "1m"\nreengage_idle = "1h"'
+    )
+    found = {
+        item.setting.name: (item.text, item.origin)
+        for item in find_settings(
+            {"REENGAGE_APP": "environ", "REENGAGE_GRACE": "3s"}, tmp_path, {"REENGAGE_APP": "option"}
+        )
+    }
+    assert found["REENGAGE_APP"] == ("option", "option --app")
+    assert found["REENGAGE_GRACE"] == ("3s", "environment")
+    assert found["REENGAGE_IDLE"] == ("1h", "reengage.toml")
+    assert found["REENGAGE_GUARANTEE"] == ("exactly_once", "default")
+
+
+def test_an_empty_value_counts_as_not_set(tmp_path):
+    assert load(tmp_path, 'reengage_app = ""', BROKER="", GUARANTEE="").app == "reengage"
+
+
+def test_unknown_names_are_refused_all_at_once_with_the_nearest_known_one(tmp_path):
+    (tmp_path / "reengage.toml").write_text('reengage_idel = "1s"\n[worker]\nport = 1')
+    with pytest.raises(UserErrors) as caught:
+        load_settings({"REENGAGE_BROKR": "a:1", "REENGAGE_GRACE": "nonsense", "OTHER": "x"}, tmp_path)
+    errors = caught.value.errors
+    assert [(error.reference, error.place) for error in errors if error.reference == "unknown-setting"] == [
+        ("unknown-setting", "environment: REENGAGE_BROKR"),
+        ("unknown-setting", "reengage.toml: reengage_idel"),
+        ("unknown-setting", "reengage.toml: worker"),
+    ]
+    assert [error.hint for error in errors][-3:-1] == [
+        "did you mean REENGAGE_BROKER?",
+        "did you mean reengage_idle?",
+    ]
+    assert caught.value.exit_code == 2
+
+
+def test_a_name_in_capitals_is_unknown_in_the_file(tmp_path):
+    assert refused(tmp_path, 'REENGAGE_APP = "x"')[0][:2] == (
+        "unknown-setting",
+        "reengage.toml: REENGAGE_APP",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [
+        ("GRACE", "2", "'2' is no duration; write a whole number and a unit, such as 30s, 20m, 2h, 7d or 3w"),
+        ("GUARANTEE", "twice", "'twice' is none of exactly_once, at_least_once"),
+        ("BROKER", "localhost", "'localhost' is not host:port"),
+        ("BROKER", "localhost:99999", "'localhost:99999' is not host:port"),
+        ("BROKER", "kafka://u:secret@h:1", "a server is host:port, without a scheme, a user or a path"),
+        ("SCHEMA_REGISTRY", "localhost:8081", "not a URL such as http://127.0.0.1:8081"),
+        ("SCHEMA_REGISTRY", "http://u:secret@h:port", "not a URL such as http://127.0.0.1:8081"),
+        ("TOPIC_PREFIX", "a b", "'a b' has characters other than letters, digits, '.', '_' and '-'"),
+        ("TOPIC_PREFIX", "x" * 151, "longer than 150 characters"),
+        ("PLAYBOOKS", "nowhere", "there is no folder nowhere"),
+        ("SSL_CAFILE", "nowhere.pem", "there is no file nowhere.pem"),
+    ],
+)
+def test_a_value_that_cannot_be_read_is_refused_with_its_place(tmp_path, name, text, problem):
+    assert refused(tmp_path, **{name: text}) == [("bad-setting", f"environment: REENGAGE_{name}", problem)]
+
+
+@pytest.mark.parametrize(
+    ("toml", "reference", "place"),
+    [
+        ("reengage_app = ", "not-toml", "reengage.toml"),
+        ("reengage_grace = 2", "bad-setting", "reengage.toml: reengage_grace"),
+        ('reengage_grace = "2"', "bad-setting", "reengage.toml: reengage_grace"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_said_with_its_key(tmp_path, toml, reference, place):
+    assert refused(tmp_path, toml)[0][:2] == (reference, place)
+
+
+def test_a_file_that_is_not_utf8_is_refused(tmp_path):
+    (tmp_path / "reengage.toml").write_bytes(b'reengage_app = "\xff"')
+    assert refused(tmp_path) == [("unreadable-file", "reengage.toml", "cannot be read: not UTF-8")]
+
+
+@given(
+    st.integers(0, 99_999), st.sampled_from([("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)])
+)
+def test_a_duration_is_its_number_times_its_unit(number, unit):
+    assert DURATION.read(f"{number}{unit[0]}") == number * unit[1]
+
+
+@pytest.mark.parametrize(("text", "hours"), [("7d", 168), ("3w", 504)])
+def test_days_and_weeks_are_exact_multiples_of_24_hours(text, hours):
+    assert DURATION.read(text) == hours * 3_600_000
+
+
+@pytest.mark.parametrize("text", ["", "s", "1.5s", "-1s", "1 s", "1S", "1y", "\u0661s"])
+def test_anything_else_is_no_duration(text):
+    with pytest.raises(ValueError, match="is no duration"):
+        DURATION.read(text)
+
+
+def test_sasl_needs_mechanism_user_and_password_together(tmp_path):
+    assert [problem for _, _, problem in refused(tmp_path, SECURITY_PROTOCOL="SASL_SSL")] == [
+        "SASL_SSL needs REENGAGE_SASL_MECHANISM",
+        "SASL_SSL needs REENGAGE_SASL_USERNAME",
+        "SASL_SSL needs REENGAGE_SASL_PASSWORD",
+    ]
+
+
+def test_a_security_setting_that_would_be_ignored_is_refused(tmp_path):
+    (tmp_path / "ca.pem").write_text("")
+    found = refused(tmp_path, SASL_PASSWORD="hunter2", SSL_CAFILE=str(tmp_path / "ca.pem"))
+    assert [(reference, place) for reference, place, _ in found] == [
+        ("unused-setting", "environment: REENGAGE_SASL_PASSWORD"),
+        ("unused-setting", "environment: REENGAGE_SSL_CAFILE"),
+    ]
+
+
+def test_client_options_carry_credentials_and_tls(tmp_path):
+    settings = load(
+        tmp_path,
+        BROKER="a:9093, b:9093",
+        SECURITY_PROTOCOL="SASL_SSL",
+        SASL_MECHANISM="SCRAM-SHA-512",
+        SASL_USERNAME="reengage",
+        SASL_PASSWORD="hunter2",
+    )
+    options = settings.client_options()
+    context = options.pop("ssl_context")
+    assert isinstance(context, ssl.SSLContext)
+    assert context.check_hostname
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert options == {
+        "bootstrap_servers": "a:9093,b:9093",
+        "security_protocol": "SASL_SSL",
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_plain_username": "reengage",
+        "sasl_plain_password": "hunter2",
+    }
+
+
+def test_client_options_of_a_plain_broker_hold_nothing_else(tmp_path):
+    options = load(tmp_path, BROKER="127.0.0.1:9092").client_options()
+    assert options == {"bootstrap_servers": "127.0.0.1:9092", "security_protocol": "PLAINTEXT"}
+
+
+def test_without_a_broker_there_are_no_client_options(tmp_path):
+    with pytest.raises(UserError, match="reengage broker start") as caught:
+        load(tmp_path).client_options()
+    assert (caught.value.reference, caught.value.exit_code) == ("no-broker", 2)
+
+
+@pytest.mark.parametrize("setting", ["SSL_CAFILE", "SSL_CERTFILE"])
+def test_a_file_without_certificates_is_refused_by_its_setting(tmp_path, setting):
+    (tmp_path / "bad.pem").write_text("nothing")
+    settings = load(tmp_path, BROKER="a:1", SECURITY_PROTOCOL="SSL", **{setting: str(tmp_path / "bad.pem")})
+    with pytest.raises(UserError) as caught:
+        settings.client_options()
+    assert (caught.value.reference, caught.value.place) == ("bad-certificate", f"REENGAGE_{setting}")
+
+
+def test_secrets_are_in_no_representation_and_in_no_log_line(tmp_path):
+    environ = {
+        "SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+        "SASL_MECHANISM": "PLAIN",
+        "SASL_USERNAME": "u",
+        "SASL_PASSWORD": "hunter2",
+        "SCHEMA_REGISTRY": "http://user:hunter3@registry:8081",
+    }
+    settings = load(tmp_path, **environ)
+    shown = " ".join(
+        item.shown for item in find_settings({f"REENGAGE_{k}": v for k, v in environ.items()}, tmp_path)
+    )
+    record = logging.LogRecord("app", logging.ERROR, "", 0, "sent hunter2 to user:hunter3@registry", (), None)
+    logged = RedactingFormatter(secrets_of(settings)).format(record)
+    for text in (repr(settings), shown, logged):
+        assert "hunter" not in text
+    assert "http://***@registry:8081" in shown
+    assert logged.endswith("ERROR app: sent *** to ***@registry")

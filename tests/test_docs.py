@@ -1,0 +1,113 @@
+"""The documents say what the program does: generated pages are current, names and links in the others exist."""
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from app.service.settings import SETTINGS
+
+ROOT = Path(__file__).parent.parent
+WRITTEN = [
+    ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docker-compose.yml", "Dockerfile", "Makefile")
+]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+SETTING_NAMES = {setting.name for setting in SETTINGS}
+
+
+def load_generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+GENERATOR = load_generator()
+COMMANDS = {" ".join(path) for path in GENERATOR.command_paths()}
+
+
+@pytest.mark.parametrize("page", GENERATOR.PAGES)
+def test_a_generated_page_is_current(page):
+    written = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    assert written == GENERATOR.PAGES[page](), f"docs/{page} is behind: run python docs/generate.py"
+
+
+def test_the_commands_are_those_of_the_contract():
+    assert {
+        "demo",
+        "worker",
+        "check",
+        "simulate",
+        "produce",
+        "tail",
+        "topics apply",
+        "topics diff",
+        "schemas check",
+        "broker start",
+        "broker stop",
+        "settings",
+    } == COMMANDS
+
+
+@pytest.mark.parametrize("path", [*WRITTEN, *PAGES], ids=lambda path: path.name)
+def test_every_setting_that_is_named_exists(path):
+    named = set(re.findall(r"\bREENGAGE_[A-Z_]*[A-Z]\b(?![_*])", path.read_text(encoding="utf-8")))
+    assert named <= SETTING_NAMES
+
+
+@pytest.mark.parametrize("path", [*WRITTEN, *PAGES], ids=lambda path: path.name)
+def test_every_command_that_is_named_exists(path):
+    called = re.findall(
+        r"(?:`|bin/|^ {4}\$ )reengage ((?:[a-z]+ ?)+)", path.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    groups = {command.partition(" ")[0] for command in COMMANDS}
+    for words in called:
+        first, _, rest = words.strip().partition(" ")
+        assert first in groups, words
+        if first not in COMMANDS and rest:
+            assert f"{first} {rest.partition(' ')[0]}" in COMMANDS
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in [*WRITTEN, *PAGES] if path.suffix == ".md"], ids=lambda path: path.name
+)
+def test_every_link_to_a_file_of_the_project_leads_somewhere(path):
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (path.parent / target).exists(), target
+
+
+def test_every_target_that_is_named_is_in_the_makefile():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
+        named = set(re.findall(r"(?:`|^ {4})make ([a-z]+)", path.read_text(encoding="utf-8"), re.MULTILINE))
+        assert named <= targets
+
+
+def test_compose_pins_its_images_and_runs_commands_that_exist():
+    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    images = re.findall(r"^ +image: (\S+)$", compose, re.MULTILINE)
+    assert images
+    assert all(re.fullmatch(r"\S+:\d+\.\d+\.\d+", image) for image in images)
+    assert set(re.findall(r"^ +command: (.+)$", compose, re.MULTILINE)) <= COMMANDS
+
+
+def test_compose_starts_the_kafka_that_the_commands_start():
+    distribution = (ROOT / "app" / "broker" / "distribution.py").read_text(encoding="utf-8")
+    version = re.search(r'^KAFKA_VERSION = "(.+)"$', distribution, re.MULTILINE)
+    assert version is not None
+    assert f"image: apache/kafka:{version[1]}\n" in (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+
+
+def test_compose_refers_to_services_and_volumes_it_declares():
+    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    declared = set(re.findall(r"^  ([a-z]+):$", compose, re.MULTILINE))
+    needed = set(re.findall(r"^      ([a-z]+): \{condition: \w+\}$", compose, re.MULTILINE))
+    mounted = set(re.findall(r'volumes: \["([a-z]+):', compose))
+    assert needed
+    assert mounted
+    assert needed | mounted <= declared
