@@ -4,7 +4,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -54,12 +54,19 @@ def check(directory: Directory = None) -> None:
 @topics.command()
 def apply(*, partitions: Partitions = None, replication: Replication = None) -> None:
     """Create the topics that are missing and set the others as declared; deletes nothing."""
+    from app.service.client import broker_errors
     from app.tools.topics import apply_topics
 
-    settings, options = _client()
-    applied = asyncio.run(
-        apply_topics(options, settings.topic_prefix, partitions=partitions, replication=replication)
-    )
+    settings = _settings_for_client()
+    with broker_errors(settings):
+        applied = asyncio.run(
+            apply_topics(
+                settings.client_options(),
+                settings.topic_prefix,
+                partitions=partitions,
+                replication=replication,
+            )
+        )
     for name in applied.created:
         print(f"created {name}")
     for change in applied.altered:
@@ -71,10 +78,14 @@ def apply(*, partitions: Partitions = None, replication: Replication = None) -> 
 @topics.command()
 def diff(*, partitions: Partitions = None) -> None:
     """Show how the broker's topics differ from the declared ones; exit 1 where they do."""
+    from app.service.client import broker_errors
     from app.tools.topics import diff_topics
 
-    settings, options = _client()
-    differences = asyncio.run(diff_topics(options, settings.topic_prefix, partitions=partitions))
+    settings = _settings_for_client()
+    with broker_errors(settings):
+        differences = asyncio.run(
+            diff_topics(settings.client_options(), settings.topic_prefix, partitions=partitions)
+        )
     for difference in differences:
         error = difference.error()
         print(f"{error.place}: {error.problem}")
@@ -83,22 +94,25 @@ def diff(*, partitions: Partitions = None) -> None:
     print("all topics are as declared")
 
 
-def _client() -> tuple["Settings", dict[str, Any]]:
+def _settings_for_client() -> "Settings":
     from app.service.client import with_broker
     from app.service.logging import configure_logging
     from app.service.settings import load_settings
 
     settings = with_broker(load_settings())
     configure_logging(settings)
-    return settings, settings.client_options()
+    return settings
 
 
 @schemas.command(name="check")
 def check_schemas() -> None:
     """Check that every schema can read what each released version of it wrote (BACKWARD_TRANSITIVE)."""
-    from app.tools import schemas as tool
+    from app.domain.errors import UserErrors
+    from app.tools.schemas import check as find_errors
 
-    raise typer.Exit(tool.check())
+    if errors := find_errors():
+        raise UserErrors(errors)
+    print("every schema reads all its released versions")
 
 
 def show_settings() -> None:

@@ -73,7 +73,8 @@ def simulate(
     overrides = {"REENGAGE_PLAYBOOKS": str(playbooks)} if playbooks else {}
     settings = load_settings(overrides=overrides)
     source = events if events == "-" else Path(events)
-    raise typer.Exit(simulation.run(source, settings.playbooks, until, in_order, snapshots))
+    code = simulation.run(source, settings.playbooks, until, in_order, snapshots, settings.grace_ms)
+    raise typer.Exit(code)
 
 
 def produce(file: File = "-") -> None:

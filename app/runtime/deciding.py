@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import logging
 import traceback
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from app.domain.crossings import JournalEntry, Rerouted
 from app.domain.engine import Engine, TimerFailed
-from app.domain.outputs import DeadLetter
 from app.domain.sink import Refused, Sink
+from app.runtime.outgoing import MAX_VALUE_BYTES, Outputs, Spoilt
 from app.runtime.position import Position, dump_position
-from app.runtime.writer import MAX_VALUE_BYTES, Outgoing, Row, Where
+from app.runtime.writer import Outgoing
 from app.wire.bad_record import BadRecord
 from app.wire.partitioner import murmur2_partition
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from app.domain.entity import Core
     from app.runtime.merge import InputRecord
@@ -50,16 +51,6 @@ class Decided(NamedTuple):
     sealed: Sealed
     position: Position
     records: int
-
-
-class _Spoilt(Exception):  # noqa: N818  control flow inside this file
-    """The batch has to be decided again without one record."""
-
-    def __init__(self, record: InputRecord, error: str, message: str) -> None:
-        super().__init__(error)
-        self.record = record
-        self.error = error
-        self.message = message
 
 
 class Decider:
@@ -92,6 +83,8 @@ class Decider:
             mark=position.mark,
         )
         self._hash = core.playbooks_hash
+        self._decode = host.codec.decode
+        self._key_of: Callable[[Any], str] = attrgetter(processor.key_field)
         self._reroute_warned = False
         self._history = False
         self.history_seen_ms = 0
@@ -122,11 +115,11 @@ class Decider:
 
         `wall_ms` is the wall clock's time, given only when the partition is drained; it goes without records.
         """
-        poison: dict[tuple[str, int], _Spoilt] = {}
+        poison: dict[tuple[str, int], Spoilt] = {}
         while True:
             try:
                 return self._decide(batch, wall_ms, poison)
-            except _Spoilt as spoilt:
+            except Spoilt as spoilt:
                 poison[spoilt.record.topic, spoilt.record.offset] = spoilt
             except TimerFailed as failed:
                 log.exception("%s: the rules failed in a timer, which is left alone", failed.key)
@@ -142,9 +135,9 @@ class Decider:
         self._engine.mark = self._position.mark
 
     def _decide(
-        self, batch: Sequence[InputRecord], wall_ms: int | None, poison: dict[tuple[str, int], _Spoilt]
+        self, batch: Sequence[InputRecord], wall_ms: int | None, poison: dict[tuple[str, int], Spoilt]
     ) -> Decided:
-        engine, outputs = self._engine, _Outputs(self._host, self._partition)
+        engine, outputs = self._engine, Outputs(self._host, self._partition)
         engine.wakes_left = WAKES_PER_BATCH
         swept_to = self._sweep(self._position.swept_to)
         engine.move_time(engine.time_ms if wall_ms is None else wall_ms)
@@ -172,20 +165,23 @@ class Decider:
                 self._engine.rearm(entity)
         return keys[-1] if len(keys) == SWEEP_SLICE else None
 
-    def _apply(self, record: InputRecord, outputs: _Outputs) -> None:
+    def _apply(self, record: InputRecord, outputs: Outputs) -> None:
         try:
-            event: Any = self._host.codec.decode(record.topic, record.key, record.value, record.appended_ms)
+            event: Any = self._decode(record.topic, record.key, record.value, record.appended_ms)
             if type(event) is Rerouted:
-                event = self._host.codec.decode(event.source_topic, event.key, event.value, event.appended_at)
-            elif self._reroutes(record, event, outputs):
-                return
+                event = self._decode(event.source_topic, event.key, event.value, event.appended_at)
+                key = self._key_of(event)
+            else:
+                key = self._key_of(event)
+                # An entity held in memory is in the right place: hashing its key would tell nothing new.
+                if not self._store.holds(key) and self._reroutes(record, outputs):
+                    return
         except BadRecord as bad:
             outputs.dead_letter(record, bad.error, bad.message, bad.occurred_at)
             return
         occurred_ms = event.occurred_at
         if record.appended_ms - occurred_ms > HISTORY_LAG_MS:
             self._history = True
-        key = getattr(event, self._processor.key_field)
         try:
             self._engine.move_time(occurred_ms)
             self._engine.apply(key, event)
@@ -194,21 +190,15 @@ class Decider:
         except Exception as bug:
             log.exception("%s-%d offset %d: the rules failed", record.topic, self._partition, record.offset)
             self._store.drop(key)
-            raise _Spoilt(record, "internal", "".join(traceback.format_exception(bug))[-4_000:]) from bug
+            raise Spoilt(record, "internal", "".join(traceback.format_exception(bug))[-4_000:]) from bug
         if self._sink.outputs:
             self._collect(record, outputs)
 
-    def _reroutes(self, record: InputRecord, event: Any, outputs: _Outputs) -> bool:
-        """A record in another partition than its key's is sent on to its own (contract 2, "Wire").
-
-        An entity held in memory is in the right place: hashing its key again would tell nothing new.
-        """
-        if record.key is None or self._store.holds(getattr(event, self._processor.key_field)):
+    def _reroutes(self, record: InputRecord, outputs: Outputs) -> bool:
+        """A record in another partition than its key's is sent on to its own (contract 2, "Wire")."""
+        if record.key is None or record.topic.startswith("internal-"):
             return False
-        if record.topic.startswith("internal-"):
-            return False
-        host = self._host
-        right = murmur2_partition(record.key, host.partitions[record.topic])
+        right = murmur2_partition(record.key, self._host.partitions[record.topic])
         if right == self._partition:
             return False
         if not self._reroute_warned:
@@ -224,15 +214,17 @@ class Decider:
         outputs.rerouted(record, right)
         return True
 
-    def _collect(self, record: InputRecord | None, outputs: _Outputs) -> None:
-        for output in self._sink.take():
+    def _collect(self, record: InputRecord | None, outputs: Outputs) -> None:
+        decided = self._sink.outputs
+        for output in decided:
             if type(output) is Refused:
                 outputs.refused(record, output)
             else:
                 outputs.add(output, record)
+        decided.clear()
 
     def _finish(
-        self, outputs: _Outputs, offsets: dict[str, int], swept_to: str | None, batch: Sequence[InputRecord]
+        self, outputs: Outputs, offsets: dict[str, int], swept_to: str | None, batch: Sequence[InputRecord]
     ) -> Decided:
         engine, host = self._engine, self._host
         parts = self._store.encode()
@@ -264,78 +256,4 @@ class Decider:
                 for record in reversed(batch):
                     if record.key == entity:
                         message = f"the state of {entity.decode()} would take {len(value)} bytes"
-                        raise _Spoilt(record, "too_large", message)
-
-
-class _Outputs:
-    """The output records of one batch, encoded, by where they go."""
-
-    def __init__(self, host: Host, partition: int) -> None:
-        self._host = host
-        self._partition = partition
-        self._encode = host.codec.encode
-        self._own: dict[str, list[Row]] = {}
-        self.rows: dict[Where, list[Row]] = {}
-
-    def add(self, output: Any, record: InputRecord | None) -> None:
-        """Encode one output or crossing fact; one too large to be written spoils the record that caused it.
-
-        An output stays in the partition it was decided in; a crossing fact goes to that of its own key.
-        """
-        topic = output.topic
-        key = getattr(output, output.key_field).encode()
-        value = self._encode(output)
-        if len(value) > MAX_VALUE_BYTES and record is not None:
-            raise _Spoilt(record, "too_large", f"its {topic} record would take {len(value)} bytes")
-        own = self._own.get(topic)
-        if own is not None:
-            own.append((key, value))
-            return
-        partitions = self._host.partitions[topic]
-        if topic.startswith("internal-"):
-            self.put(topic, murmur2_partition(key, partitions), key, value)
-            return
-        where = (self._host.full_name(topic), self._partition % partitions)
-        self._own[topic] = self.rows[where] = [(key, value)]
-
-    def put(self, topic: str, partition: int, key: bytes | None, value: bytes) -> None:
-        """Add one encoded record of a topic that is looked up each time."""
-        self.rows.setdefault((self._host.full_name(topic), partition), []).append((key, value))
-
-    def refused(self, record: InputRecord | None, refused: Refused) -> None:
-        """The rules refuse a record; a timer's cascade on the wall clock has no record to name."""
-        if record is not None:
-            self.dead_letter(record, refused.error, refused.message, None)
-        else:
-            log.warning("refused without a record: %s: %s", refused.error, refused.message)
-
-    def dead_letter(self, record: InputRecord, error: str, message: str, occurred_ms: int | None) -> None:
-        """Write a record to `dead-letter`, with its place and its bytes, keyed as it was."""
-        host = self._host
-        raw = record.value
-        if raw is not None and len(raw) > MAX_VALUE_BYTES // 2:
-            raw = raw[: MAX_VALUE_BYTES // 2]
-        letter = DeadLetter(
-            source_topic=record.topic,
-            source_partition=self._partition,
-            source_offset=record.offset,
-            key=None if record.key is None else record.key.decode("utf-8", "backslashreplace"),
-            occurred_at=occurred_ms,
-            error=error,
-            message=message,
-            raw=raw,
-        )
-        partition = self._partition % host.partitions[DeadLetter.topic]
-        self.put(DeadLetter.topic, partition, record.key, self._encode(letter))
-
-    def rerouted(self, record: InputRecord, partition: int) -> None:
-        """Send a record on to the partition its key belongs to."""
-        wrapped = Rerouted(
-            source_topic=record.topic,
-            source_partition=self._partition,
-            source_offset=record.offset,
-            appended_at=record.appended_ms,
-            key=record.key,
-            value=record.value,
-        )
-        self.put(Rerouted.topic, partition, record.key, self._encode(wrapped))
+                        raise Spoilt(record, "too_large", message)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 E = TypeVar("E", bound=Entity)
 
-CACHED_ENTITIES = 25_000
+CACHED_ENTITIES = 50_000
 """Decoded entities kept per partition across batches, at most; about 1.5 KB each."""
 
 _DUE = struct.Struct(">Q")
@@ -214,12 +214,22 @@ class Store(Generic[E]):
         self._db.close()
 
     def _load(self, key: str) -> E | None:
-        head = self._read_part(0, key)
+        head: bytes | None = self._read_part(0, key)
         if head is None:
             return None
-        entity = self._core.load(key, lambda part: head[8:] if part == 0 else self._read_part(part, key))
+        due_ms = _DUE.unpack_from(head)[0]
+
+        def read(part: int) -> bytes | None:
+            # The first part is given away once: an entity may keep this reader for the others.
+            nonlocal head
+            if part:
+                return self._read_part(part, key)
+            body, head = head and head[8:], None
+            return body
+
+        entity = self._core.load(key, read)
         if entity is not None:
-            entity.indexed_due_ms = _DUE.unpack_from(head)[0]
+            entity.indexed_due_ms = due_ms
         return entity
 
     def _read_part(self, part: int, key: str) -> bytes | None:

@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 MAX_BATCH_BYTES = 1 << 20
 """Record batches are built to this size; Kafka's own default limit of a batch is a little larger."""
 
-MAX_VALUE_BYTES = 900_000
-"""Of one record; a larger one might not fit a batch of its own, with its key and the batch's frame."""
-
 TRANSACTION_TIMEOUT_MS = 30_000
 
 MIGRATED = (

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from app.wire.topics import INPUTS_IN_ORDER, RANK, load_topics
 MAX_RECORD_BYTES = 1_000_000
 _BATCH_BYTES = 256 * 1024
 _CHUNK_BYTES = 64 * 1024
+_CHUNKS_AHEAD = 4
 _LONGEST_LINE_BYTES = 16 * 1024 * 1024
 
 
@@ -224,6 +225,8 @@ def _descriptor(source: Path | str) -> Iterator[int]:
     if source == "-":
         yield sys.stdin.fileno()
         return
+    if Path(source).is_dir():
+        raise UserError("unreadable-file", str(source), "is a folder", "name a file of JSON lines")
     try:
         descriptor = os.open(source, os.O_RDONLY)
     except OSError as error:
@@ -240,22 +243,26 @@ async def read_lines(descriptor: int, name: str) -> AsyncIterator[list[bytes]]:
     Raises UserError `unreadable-file` when reading fails, and `long-line` beyond 16 MiB.
     """
     loop = asyncio.get_running_loop()
-    chunks: asyncio.Queue[bytes | OSError] = asyncio.Queue(4)
+    chunks: asyncio.Queue[bytes | OSError] = asyncio.Queue()
+    room = threading.Semaphore(_CHUNKS_AHEAD)
 
     def read() -> None:
         # A thread of its own, and on the descriptor: an interrupted command must not wait for a terminal or a pipe
         # in which nothing comes, neither in the event loop's end nor in the interpreter's.
         chunk: bytes | OSError = b"-"
         while chunk and not isinstance(chunk, OSError):
+            room.acquire()
             try:
                 chunk = os.read(descriptor, _CHUNK_BYTES)
             except OSError as error:
                 chunk = error
-            asyncio.run_coroutine_threadsafe(chunks.put(chunk), loop).result()
+            with suppress(RuntimeError):  # the loop was closed: nobody listens any more
+                loop.call_soon_threadsafe(chunks.put_nowait, chunk)
 
     threading.Thread(target=read, daemon=True).start()
     rest = b""
     while chunk := await chunks.get():
+        room.release()
         if isinstance(chunk, OSError):
             raise UserError("unreadable-file", name, f"cannot be read: {chunk.strerror}")
         *lines, rest = (rest + chunk).split(b"\n")

@@ -55,135 +55,142 @@ def make_encoder(schema: dict[str, Any], header: bytes) -> Callable[[Any], bytes
     KeyError (an unknown symbol), OverflowError (a long of more than 64 bits) or ValueError (no branch of a union), all
     of them bugs of the caller.
     """
-    return _Source().function(schema, header)
+    source = _Source()
+    fast = source.function("encode", schema, [repr(header)])
+    source.short_texts = False
+    slow = source.function("encode_long_texts", schema, [repr(header)])
+
+    def encode(record: Any) -> bytes:
+        try:
+            return fast(record)
+        except IndexError:  # a text longer than the table of lengths
+            return slow(record)
+
+    return encode
 
 
 class _Source:
-    """The text of one encoder, line by line, and the objects its names stand for."""
+    """Makes the text of encoders: for each value an expression, or several, whose bytes stand side by side.
+
+    `short_texts`: lengths come from a table alone, which raises IndexError for a longer text.
+    """
 
     def __init__(self) -> None:
-        self._lines: list[str] = []
+        self.short_texts = True
         self._names: dict[str, Any] = {
             "long": encode_long,
-            "small": _LAST,
+            "text": _encode_text,
+            "lengths": _LAST[::2],
             "double": _DOUBLE.pack,
             "no_branch": _no_branch,
+            "join": b"".join,
         }
         self._count = 0
 
-    def function(self, schema: dict[str, Any], header: bytes) -> Callable[[Any], bytes]:
-        self._write(schema, "record", "    ")
-        self._names["header"] = header
-        text = "\n".join(
-            [
-                "def encode(record):",
-                "    parts = [header]",
-                "    add = parts.append",
-                *self._lines,
-                "    return b''.join(parts)",
-            ]
+    def function(self, name: str, schema: Any, first: list[str]) -> Callable[[Any], bytes]:
+        """A function of one value, named in the errors it raises."""
+        made: Callable[[Any], bytes] = self._define(
+            name, f"return join(({', '.join([*first, *self._parts(schema, 'value')])},))"
         )
-        exec(compile(text, f"<encoder of {schema['name']}>", "exec"), self._names)  # noqa: S102  text made here alone
-        encode: Callable[[Any], bytes] = self._names["encode"]
-        return encode
+        return made
 
-    def _name(self, value: Any = None) -> str:
+    def _define(self, name: str, *lines: str) -> Any:
+        text = "\n    ".join([f"def {name}(value):", *lines])
+        exec(compile(text, f"<Avro {name}>", "exec"), self._names)  # noqa: S102  the text is made here, of schemas of ours
+        return self._names[name]
+
+    def _name(self) -> str:
         self._count += 1
-        name = f"v{self._count}"
-        if value is not None:
-            self._names[name] = value
-        return name
+        return f"v{self._count}"
 
-    def _line(self, indent: str, text: str) -> None:
-        self._lines.append(indent + text)
-
-    def _write(self, schema: Any, value: str, indent: str) -> None:
-        """Append the lines that write the value of an expression, by its schema."""
+    def _parts(self, schema: Any, value: str) -> list[str]:
+        """Expressions of the bytes of a value, itself an expression that is evaluated once."""
         if isinstance(schema, list):
-            self._union(schema, value, indent)
-            return
+            return [self._union(schema, value)]
         kind = schema["type"] if isinstance(schema, dict) else schema
         if isinstance(kind, dict | list):
-            self._write(kind, value, indent)
-        elif kind == "record":
-            for field in schema["fields"]:
-                self._write(field["type"], f"{value}.{field['name']}", indent)
-        elif kind == "enum":
-            symbols = self._name(
-                {symbol: encode_long(index) for index, symbol in enumerate(schema["symbols"])}
-            )
-            self._line(indent, f"add({symbols}[{value}])")
-        elif kind == "array":
-            self._blocks(value, indent, lambda item, inner: self._write(schema["items"], item, inner))
-        elif kind == "map":
-            self._map(schema["values"], value, indent)
-        else:
-            self._primitive(kind, value, indent)
+            return self._parts(kind, value)
+        if kind == "record":
+            return [
+                part
+                for field in schema["fields"]
+                for part in self._parts(field["type"], f"{value}.{field['name']}")
+            ]
+        if kind == "enum":
+            symbols = self._name()
+            self._names[symbols] = {
+                symbol: encode_long(index) for index, symbol in enumerate(schema["symbols"])
+            }
+            return [f"{symbols}[{value}]"]
+        if kind in ("array", "map"):
+            return [self._items(schema, kind, value)]
+        return self._primitive(kind, value)
 
-    def _primitive(self, kind: str, value: str, indent: str) -> None:
+    def _primitive(self, kind: str, value: str) -> list[str]:
         if kind in ("string", "bytes"):
-            text = self._name()
-            self._line(indent, f"{text} = {value}.encode()" if kind == "string" else f"{text} = {value}")
-            self._line(indent, f"size = len({text})")
-            self._line(indent, "add(small[size << 1] if size < 8192 else long(size))")
-            self._line(indent, f"add({text})")
-        elif kind in ("long", "int"):
-            self._line(indent, f"add(long({value}))")
-        elif kind == "double":
-            self._line(indent, f"add(double({value}))")
-        elif kind == "boolean":
-            self._line(indent, f"add(b'\\x01' if {value} else b'\\x00')")
-        elif kind != "null":
-            raise ValueError(f"no encoder for {kind!r}")
+            encoded = f"{value}.encode()" if kind == "string" else value
+            if not self.short_texts:
+                return [f"text({encoded})"]
+            held = self._name()
+            return [f"lengths[len({held} := {encoded})]", held]
+        if kind in ("long", "int"):
+            return [f"long({value})"]
+        if kind == "double":
+            return [f"double({value})"]
+        if kind == "boolean":
+            return [f"(b'\\x01' if {value} else b'\\x00')"]
+        if kind == "null":
+            return ["b''"]
+        raise ValueError(f"no encoder for {kind!r}")
 
-    def _blocks(
-        self, value: str, indent: str, write_item: Callable[[str, str], None], items: str = ""
-    ) -> None:
+    def _items(self, schema: dict[str, Any], kind: str, value: str) -> str:
         """An array or map: one block of all its items, then an empty one."""
-        held, item = self._name(), self._name()
-        self._line(indent, f"{held} = {value}")
-        self._line(indent, f"if {held}:")
-        self._line(indent, f"    add(long(len({held})))")
-        self._line(indent, f"    for {item} in {held}{items}:")
-        write_item(item, indent + "        ")
-        self._line(indent, "add(b'\\x00')")
-
-    def _map(self, values: Any, value: str, indent: str) -> None:
-        def write_pair(item: str, inner: str) -> None:
-            self._primitive("string", f"{item}[0]", inner)
-            self._write(values, f"{item}[1]", inner)
-
-        self._blocks(value, indent, write_pair, ".items()")
-
-    def _union(self, branches: list[Any], value: str, indent: str) -> None:
-        """The branch is chosen by the value's type; of two that fit, the narrower stands first here."""
+        if kind == "array":
+            parts, items = self._parts(schema["items"], "item"), "value"
+        else:
+            parts, items = (
+                [*self._primitive("string", "item[0]"), *self._parts(schema["values"], "item[1]")],
+                "value.items()",
+            )
+        name = self._name()
+        each = f"join([join(({', '.join(parts)},)) for item in {items}])"
+        self._define(name, f"return long(len(value)) + {each} + b'\\x00'")
         held = self._name()
-        self._line(indent, f"{held} = {value}")
-        keyword = "if"
-        for branch in sorted(branches, key=_narrowness):
+        return f"({name}({held}) if ({held} := {value}) else b'\\x00')"
+
+    def _union(self, branches: list[Any], value: str) -> str:
+        """The branch is chosen by the value's type; of two that fit, the narrower one."""
+        null = encode_long(branches.index("null")) if "null" in branches else None
+        others = [branch for branch in branches if branch != "null"]
+        held = self._name()
+        if null is not None and len(others) == 1:
+            index = encode_long(branches.index(others[0]))
+            parts = " + ".join(self._parts(others[0], held))
+            return f"({null!r} if ({held} := {value}) is None else {index!r} + {parts})"
+        name = self._name()
+        lines = [f"if value is None: return {null!r}"] if null is not None else []
+        for branch in sorted(others, key=_narrowness):
             index = encode_long(branches.index(branch))
-            others = len(branches) - 1
-            test = _TESTS.get(_kind(branch), "True")
-            condition = f"{held} is None" if _kind(branch) == "null" else test.format(held)
-            if others == 1 and _kind(branch) != "null" and "null" in branches:
-                condition = "True"
-            self._line(indent, f"{keyword} {condition}:")
-            self._line(indent, f"    add({index!r})")
-            self._write(branch, held, indent + "    ")
-            keyword = "elif"
-        self._line(indent, "else:")
-        self._line(indent, f"    no_branch({held})")
+            lines.append(
+                f"if {_TESTS[_kind(branch)]}: return {index!r} + {' + '.join(self._parts(branch, 'value'))}"
+            )
+        self._define(name, *lines, "no_branch(value)")
+        return f"{name}({value})"
+
+
+def _encode_text(encoded: bytes) -> bytes:
+    return encode_long(len(encoded)) + encoded
 
 
 _TESTS = {
-    "boolean": "{0} is True or {0} is False",
-    "long": "type({0}) is int",
-    "int": "type({0}) is int",
-    "double": "isinstance({0}, (int, float))",
-    "string": "isinstance({0}, str)",
-    "bytes": "isinstance({0}, bytes)",
-    "map": "isinstance({0}, dict)",
-    "array": "isinstance({0}, list)",
+    "boolean": "value is True or value is False",
+    "long": "type(value) is int",
+    "int": "type(value) is int",
+    "double": "isinstance(value, (int, float))",
+    "string": "isinstance(value, str)",
+    "bytes": "isinstance(value, bytes)",
+    "map": "isinstance(value, dict)",
+    "array": "isinstance(value, list)",
 }
 _NARROW_FIRST = ("null", "boolean", "int", "long", "double")
 
