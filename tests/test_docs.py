@@ -1,13 +1,17 @@
 """The documents say what the program does: generated pages are current, names and links in the others exist."""
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from typer.testing import CliRunner
 
+from app.cli.root import app
 from app.service.settings import SETTINGS
+from app.wire.schemas import shipped_schemas
 
 ROOT = Path(__file__).parent.parent
 WRITTEN = [
@@ -111,3 +115,22 @@ def test_compose_refers_to_services_and_volumes_it_declares():
     assert needed
     assert mounted
     assert needed | mounted <= declared
+
+
+def test_the_readmes_example_gives_what_its_table_says(tmp_path):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    events = tmp_path / "events.jsonl"
+    events.write_text("\n".join(re.findall(r"^ {4}(\{.*\})$", readme, re.MULTILINE)))
+    result = CliRunner().invoke(app, ["simulate", "--events", str(events)])
+    topics = [json.loads(line)["topic"] for line in result.stdout.splitlines()]
+    rows = re.findall(r"^\| \d+ January, .* \| ([a-z-]+) \| `", readme, re.MULTILINE)
+    assert rows
+    assert topics == rows
+
+
+def test_every_error_of_a_dead_letter_is_explained():
+    fields = shipped_schemas().current("DeadLetter").source["fields"]
+    (symbols,) = [field["type"]["symbols"] for field in fields if field["name"] == "error"]
+    page = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
+    table = page[page.index("| error | means |") :]
+    assert set(re.findall(r"`([a-z_]+)`(?=[, |])", table)) >= set(symbols)

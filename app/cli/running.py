@@ -54,7 +54,6 @@ def demo(*, keep: Keep = False) -> None:
 
 def worker(*, guarantee: Guarantee = None, port: Port = None, until_drained: UntilDrained = False) -> None:
     """Run the Faust worker: events in, decisions out."""
-    from app.service import worker as service
     from app.service.client import with_broker
     from app.service.logging import configure_logging
     from app.service.settings import load_settings
@@ -62,6 +61,8 @@ def worker(*, guarantee: Guarantee = None, port: Port = None, until_drained: Unt
     overrides = {"REENGAGE_GUARANTEE": guarantee} if guarantee else {}
     settings = with_broker(load_settings(overrides=overrides))
     configure_logging(settings, level=logging.INFO)
+    from app.service import worker as service
+
     raise typer.Exit(service.run(settings, port=port, until_drained=until_drained))
 
 

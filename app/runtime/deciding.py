@@ -45,12 +45,18 @@ HISTORY_LAG_MS = 5 * 60_000
 
 
 class Decided(NamedTuple):
-    """One batch, ready to be committed: what goes to Kafka, what goes to RocksDB, and where the partition then is."""
+    """One batch, ready to be committed: what goes to Kafka, what goes to RocksDB, and where the partition then is.
+
+    Besides, for those who watch: how many records it applied, how many silent entities it woke, and how many dead
+    letters of each error it wrote.
+    """
 
     outgoing: Outgoing
     sealed: Sealed
     position: Position
     records: int
+    woken: int
+    dead_letters: dict[str, int]
 
 
 class Decider:
@@ -125,6 +131,7 @@ class Decider:
                 log.exception("%s: the rules failed in a timer, which is left alone", failed.key)
                 self._engine.spoilt.add(failed.key)
                 self._store.drop(failed.key)
+                self._host.observer.bug(self._processor.name)
             self._undo()
 
     def _undo(self) -> None:
@@ -190,9 +197,10 @@ class Decider:
         except Exception as bug:
             log.exception("%s-%d offset %d: the rules failed", record.topic, self._partition, record.offset)
             self._store.drop(key)
+            self._host.observer.bug(self._processor.name)
             raise Spoilt(record, "internal", "".join(traceback.format_exception(bug))[-4_000:]) from bug
         if self._sink.outputs:
-            self._collect(record, outputs)
+            self._collect(record, outputs, occurred_ms)
 
     def _reroutes(self, record: InputRecord, outputs: Outputs) -> bool:
         """A record in another partition than its key's is sent on to its own (contract 2, "Wire")."""
@@ -214,11 +222,13 @@ class Decider:
         outputs.rerouted(record, right)
         return True
 
-    def _collect(self, record: InputRecord | None, outputs: Outputs) -> None:
+    def _collect(
+        self, record: InputRecord | None, outputs: Outputs, occurred_ms: int | None = None
+    ) -> None:
         decided = self._sink.outputs
         for output in decided:
             if type(output) is Refused:
-                outputs.refused(record, output)
+                outputs.refused(record, output, occurred_ms)
             else:
                 outputs.add(output, record)
         decided.clear()
@@ -231,21 +241,23 @@ class Decider:
         self._refuse_too_large(parts, batch)
         sealed = self._store.seal(parts)
         self._position = Position(offsets, engine.time_ms, engine.mark, self._hash, swept_to)
+        woken = WAKES_PER_BATCH - engine.wakes_left
         entry = JournalEntry(
             processor=self._processor.name,
             offsets=offsets,
             time=engine.time_ms,
             mark_due=engine.mark[0],
             mark_entity=engine.mark[1],
-            fired=WAKES_PER_BATCH - engine.wakes_left,
+            fired=woken,
             playbooks_hash=self._hash,
             version=host.version,
         )
         outputs.put(
             JournalEntry.topic, self._partition, self._processor.name.encode(), host.codec.encode(entry)
         )
+        outputs.finish()
         outgoing = Outgoing(outputs.rows, parts.items(), dump_position(self._position))
-        return Decided(outgoing, sealed, self._position, len(batch))
+        return Decided(outgoing, sealed, self._position, len(batch), woken, outputs.dead_letters)
 
     @staticmethod
     def _refuse_too_large(parts: dict[bytes, bytes | None], batch: Sequence[InputRecord]) -> None:

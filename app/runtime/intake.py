@@ -101,6 +101,23 @@ class Intake(ConsumerRebalanceListener):
             for partition in partitions
         )
 
+    @property
+    def joined(self) -> bool:
+        """The group has given this worker its partitions, be it none."""
+        return self._assigned.is_set()
+
+    def lag(self, partition: Partition) -> int | None:
+        """Records of a partition's inputs not decided yet, by the last fetches; None where one was not fetched yet."""
+        if partition.idle:
+            return 0
+        lag, offsets = 0, partition.position.offsets
+        for name, where in partition.inputs.items():
+            end = self._fetching.end_of(where)
+            if end is None:
+                return None
+            lag += max(0, end - offsets.get(name, 0))
+        return lag
+
     def _feed(self) -> None:
         """Put what has come into the merges, and stop or resume the fetching of what is full."""
         for where, fetched in self._fetching.take().items():

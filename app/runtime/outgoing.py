@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from app.domain.crossings import Rerouted
-from app.domain.outputs import DeadLetter
+from app.domain.outputs import DeadLetter, MemberSnapshot
 from app.wire.bad_record import key_text
 from app.wire.partitioner import murmur2_partition
 
@@ -40,13 +40,18 @@ class Outputs:
         self._partition = partition
         self._encode = host.codec.encode
         self._own: dict[str, list[Row]] = {}
+        self._pages: dict[str, MemberSnapshot] = {}
         self.rows: dict[Where, list[Row]] = {}
+        self.dead_letters: dict[str, int] = {}
 
     def add(self, output: Any, record: InputRecord | None) -> None:
         """Encode one output or crossing fact; one too large to be written spoils the record that caused it.
 
         An output stays in the partition it was decided in; a crossing fact goes to that of its own key.
         """
+        if type(output) is MemberSnapshot:
+            self._pages[output.member_id] = output
+            return
         topic = output.topic
         key = getattr(output, output.key_field).encode()
         value = self._encode(output)
@@ -63,14 +68,21 @@ class Outputs:
         where = (self._host.full_name(topic), self._partition % partitions)
         self._own[topic] = self.rows[where] = [(key, value)]
 
+    def finish(self) -> None:
+        """Encode the pages. One that was replaced within the batch is never seen by anybody: it is not written."""
+        if self._pages:
+            encode, topic = self._encode, MemberSnapshot.topic
+            rows: list[Row] = [(key.encode(), encode(page)) for key, page in self._pages.items()]
+            self.rows[self._host.full_name(topic), self._partition % self._host.partitions[topic]] = rows
+
     def put(self, topic: str, partition: int, key: bytes | None, value: bytes) -> None:
         """Add one encoded record of a topic that is looked up each time."""
         self.rows.setdefault((self._host.full_name(topic), partition), []).append((key, value))
 
-    def refused(self, record: InputRecord | None, refused: Refused) -> None:
+    def refused(self, record: InputRecord | None, refused: Refused, occurred_ms: int | None) -> None:
         """The rules refuse a record; a timer's cascade on the wall clock has no record to name."""
         if record is not None:
-            self.dead_letter(record, refused.error, refused.message, None)
+            self.dead_letter(record, refused.error, refused.message, occurred_ms)
         else:
             log.warning("refused without a record: %s: %s", refused.error, refused.message)
 
@@ -90,6 +102,7 @@ class Outputs:
             message=message,
             raw=raw,
         )
+        self.dead_letters[error] = self.dead_letters.get(error, 0) + 1
         partition = self._partition % host.partitions[DeadLetter.topic]
         self.put(DeadLetter.topic, partition, record.key, self._encode(letter))
 

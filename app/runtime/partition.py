@@ -291,6 +291,7 @@ class Partition:
         host, store = self.host, self._store
         if store is None:
             raise RuntimeError("commit of a partition that is not open")
+        started_s = asyncio.get_running_loop().time()
         host.crash_point("decided")
         end = await self._writer.commit(decided.outgoing)  # 2, 3
         host.crash_point("committed")
@@ -299,12 +300,14 @@ class Partition:
         self._last_commit_s = asyncio.get_running_loop().time()
         self.last_commit_ms = host.now_ms()
         self.committed_records += decided.records
+        host.observer.committed(self, decided, self._last_commit_s - started_s)
 
     def _break(self, error: BaseException) -> None:
         if self.phase in (Phase.BROKEN, Phase.CLOSED):
             return
         self._move(Phase.BROKEN)
         log.warning("partition %r is broken and will be opened again: %r", self, error)
+        self.host.observer.broken(self)
         self._on_broken(self, error)
 
     def _move(self, phase: Phase) -> None:

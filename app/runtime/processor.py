@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from app.runtime.observer import Observer
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
@@ -70,3 +72,4 @@ class Host:
     block_cache: Cache | None = None
     crash_point: Callable[[str], None] = field(default=lambda _step: None)
     """Called with the name of each step of a commit; tests of faults end the process in it."""
+    observer: Observer = field(default_factory=Observer)

@@ -130,6 +130,10 @@ async def _log_ends(settings: Settings, places: Collection[TopicPartition]) -> d
     consumer = AIOKafkaConsumer(**settings.client_options(), isolation_level="read_uncommitted")
     await consumer.start()
     try:
+        # An assignment makes all topics known at once; asked for offsets of unknown ones, the client finds out one
+        # topic in 100 ms.
+        consumer.assign(list(places))
+        consumer.pause(*places)
         ends: dict[TopicPartition, int] = await consumer.end_offsets(list(places))
         return ends
     finally:

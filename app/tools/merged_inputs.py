@@ -117,11 +117,19 @@ class MergedInputs:
             sent_on: Rerouted = self._codec.decode(topic, key, value, arrived_at)
             topic, key, value = sent_on.source_topic, sent_on.key, sent_on.value
             arrived_at, offset = sent_on.appended_at, sent_on.source_offset
-        elif taken and key is not None and self._own_partition(topic, key) != record.partition:
+        elif taken and self._sent_on(topic, record):
             return None
         return input_line(
             self._codec, topic, key, value, arrived_at=arrived_at, partition=record.partition, offset=offset
         )
 
-    def _own_partition(self, topic: str, key: bytes) -> int:
-        return murmur2_partition(key, self._partitions[topic])
+    def _sent_on(self, topic: str, record: Record) -> bool:
+        """Whether the worker that took the record sent it on; one that is not valid it kept, as a dead letter."""
+        key = record.key
+        if key is None or murmur2_partition(key, self._partitions[topic]) == record.partition:
+            return False
+        try:
+            self._codec.decode(topic, key, record.value, record.timestamp)
+        except BadRecord:
+            return False
+        return True

@@ -17,6 +17,7 @@ from app.domain.events import INPUTS, Input
 from app.domain.outputs import OUTPUTS, AnyOutput
 from app.wire import confluent, single_object
 from app.wire.avro_body import read_body
+from app.wire.avro_decoder import UNUSUAL, make_decoder
 from app.wire.avro_encoder import make_encoder
 from app.wire.bad_record import BadRecord
 from app.wire.checks import CHECKS, FUTURE_MS, OLDEST_MS, check_key, check_time
@@ -49,7 +50,17 @@ class _Route:
         self.header = single_object.header(self.schema)
         self.json_form = JsonForm(self.schema.source)
         self.check = CHECKS.get(topic)
+        self._read_usual = make_decoder(self.schema.source, self.record, single_object.HEADER_BYTES)
         self.nested = any(_holds_records(field["type"]) for field in self.schema.source["fields"])
+
+    def read(self, value: bytes) -> Any:
+        """The record in bytes of this version's own schema, single-object encoded."""
+        if self._read_usual is not None:
+            try:
+                return self._read_usual(value)
+            except UNUSUAL:
+                pass
+        return self.make(read_body(value, single_object.HEADER_BYTES, self.schema, self.schema))
 
     def make(self, fields: dict[str, Any]) -> Any:
         if self.nested:
@@ -125,7 +136,7 @@ class Codec:
         if value is None:
             raise BadRecord("undecodable", f"the value is null; deletions mean nothing on {topic}")
         if value[:10] == route.header:
-            record = route.make(read_body(value, 10, route.schema, route.schema))
+            record = route.read(value)
         else:
             record = route.make(self._read_fields(route, value))
         if route.check is not None:

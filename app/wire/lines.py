@@ -20,7 +20,16 @@ from app.wire.envelope import CLOCK, Envelope, read_count, read_instant, read_te
 from app.wire.instants import LAST_INSTANT_MS, format_instant, parse_calendar_instant
 from app.wire.json_record import parse_object
 
-_CLOCK_FIELDS = ("topic", "event_id", "occurred_at", "arrived_at", "partition", "processor", "mark_due", "mark_entity")
+_CLOCK_FIELDS = (
+    "topic",
+    "event_id",
+    "occurred_at",
+    "arrived_at",
+    "partition",
+    "processor",
+    "mark_due",
+    "mark_entity",
+)
 _AT_ANY_TIME = LAST_INSTANT_MS - FUTURE_MS
 
 

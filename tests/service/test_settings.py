@@ -134,9 +134,7 @@ def test_a_file_that_is_not_utf8_is_refused(tmp_path):
     assert refused(tmp_path) == [("unreadable-file", "reengage.toml", "cannot be read: not UTF-8")]
 
 
-@given(
-    st.integers(0, 99_999), st.sampled_from([("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)])
-)
+@given(st.integers(0, 99_999), st.sampled_from([("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)]))
 def test_a_duration_is_its_number_times_its_unit(number, unit):
     assert DURATION.read(f"{number}{unit[0]}") == number * unit[1]
 

@@ -7,14 +7,15 @@ import random
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from app.domain.errors import UserError, UserErrors
+from app.service.client import partition_counts
 from app.tools import produce
 from app.wire.codec import shipped_codec
 from app.wire.partitioner import murmur2_partition
@@ -134,18 +135,26 @@ def test_every_missing_topic_is_named_and_nothing_is_sent(bare_settings, tmp_pat
     assert capsys.readouterr().out == ""
 
 
-def test_a_topic_that_keeps_the_senders_time_is_refused(settings, tmp_path):
-    async def set_create_time():
-        admin = AIOKafkaAdminClient(**settings.client_options())
+def test_a_topic_that_keeps_the_senders_time_is_refused(bare_settings, tmp_path, eventually):
+    prefix = bare_settings.topic_prefix
+
+    async def create_topics():
+        admin = AIOKafkaAdminClient(**bare_settings.client_options())
         await admin.start()
-        name = f"{settings.topic_prefix}activity"
-        config = {"message.timestamp.type": "CreateTime"}
-        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, config)])
+        configs = {"message.timestamp.type": "CreateTime"}
+        await admin.create_topics(
+            [NewTopic(prefix + name, 2, 1, topic_configs=configs) for name in INPUTS_IN_ORDER]
+        )
         await admin.close()
 
-    asyncio.run(set_create_time())
+    def exist():
+        with suppress(UserErrors):
+            return asyncio.run(partition_counts(bare_settings, INPUTS_IN_ORDER))
+
+    asyncio.run(create_topics())
+    eventually(exist)
     with pytest.raises(UserError) as caught:
-        produce.run(settings, write(tmp_path, line()))
+        produce.run(bare_settings, write(tmp_path, line()))
     assert (caught.value.reference, caught.value.place, caught.value.exit_code) == (
         "no-append-time",
         "activity",

@@ -67,6 +67,8 @@ class App(faust.App):
             web_port=web_port or None,
             web_host=web_host,
             web_bind=web_host,
+            web_router_enabled=False,
+            web_tables_enabled=False,
         )
         self.host = host
         self.intake_task: asyncio.Task[None] | None = None

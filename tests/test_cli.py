@@ -1,0 +1,171 @@
+"""The command line: exit codes, what is said to whom, and what is not loaded. The commands' own work has its own tests."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from app.cli.root import app
+
+EVENT = {
+    "topic": "activity",
+    "member_id": "m1",
+    "type": "article.read",
+    "channel": "APP",
+    "occurred_at": "2026-01-05T10:00:00Z",
+}
+
+
+@pytest.fixture
+def reengage(tmp_path, monkeypatch):
+    """Runs the command in an empty folder, for a user who has set and kept nothing."""
+    for name in [name for name in os.environ if name.startswith("REENGAGE_")]:
+        monkeypatch.delenv(name)
+    for name in ("HOME", "XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments, stdin=None, **environ):
+        return CliRunner().invoke(
+            app, arguments, input=stdin, env={f"REENGAGE_{name}": text for name, text in environ.items()}
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("command", ["worker", "produce", "tail", "topics apply", "topics diff"])
+def test_without_a_broker_a_command_ends_with_2_and_says_how_to_get_one(reengage, command):
+    result = reengage(*command.split())
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "error[no-broker] REENGAGE_BROKER: no broker is set, and none is kept here\n"
+        "  hint: set REENGAGE_BROKER=host:port, or run `reengage broker start`\n"
+    )
+    assert result.stdout == ""
+
+
+def test_all_problems_of_the_settings_are_told_at_once(reengage):
+    result = reengage("check", GRACE="soon", GUARANTEE="maybe")
+    assert result.exit_code == 2
+    assert result.stderr.count("error[bad-setting] environment: REENGAGE_") == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["simulate"],
+        ["tail", "--nonsense"],
+        ["worker", "--port", "x"],
+        ["topics", "apply", "--partitions", "0"],
+    ],
+)
+def test_wrong_use_ends_with_2_and_one_message(reengage, arguments):
+    result = reengage(*arguments)
+    assert result.exit_code == 2
+    assert "Usage: " in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_no_command_shows_the_help(reengage):
+    assert "simulate" in reengage("--help").stdout
+
+
+def test_version_prints_the_version(reengage):
+    assert reengage("--version").stdout.startswith("reengage 0.")
+
+
+def test_an_option_that_stands_for_a_setting_is_checked_as_the_setting_is(reengage):
+    result = reengage("worker", "--guarantee", "twice", BROKER="127.0.0.1:1")
+    assert result.exit_code == 2
+    assert "error[bad-setting] --guarantee: 'twice' is none of exactly_once, at_least_once" in result.stderr
+
+
+def test_settings_are_printed_with_value_origin_default_and_help_and_without_secrets(reengage):
+    Path("reengage.toml").write_text('reengage_grace = "1m"')
+    result = reengage(
+        "settings",
+        BROKER="127.0.0.1:9092",
+        SECURITY_PROTOCOL="SASL_PLAINTEXT",
+        SASL_MECHANISM="PLAIN",
+        SASL_USERNAME="me",
+        SASL_PASSWORD="hunter2",  # noqa: S106  made up; it must not be seen
+    )
+    assert result.exit_code == 0
+    assert "REENGAGE_GRACE = 1m\n    from reengage.toml; default 2s\n    How far" in result.stdout
+    assert (
+        "REENGAGE_BROKER = 127.0.0.1:9092\n    from environment; default (the broker kept by" in result.stdout
+    )
+    assert "REENGAGE_SASL_PASSWORD = ***\n" in result.stdout
+    assert "hunter2" not in result.output
+
+
+def test_settings_shows_what_is_wrong_after_what_was_found(reengage):
+    result = reengage("settings", GRACE="soon")
+    assert result.exit_code == 2
+    assert "REENGAGE_GRACE = soon" in result.stdout
+    assert "error[bad-setting] environment: REENGAGE_GRACE" in result.stderr
+
+
+def test_simulate_reads_standard_input_and_prints_lines(reengage):
+    result = reengage("simulate", "--events", "-", stdin=json.dumps(EVENT))
+    assert result.exit_code == 0
+    assert [json.loads(line)["topic"] for line in result.stdout.splitlines()] == [
+        "tag-changed",
+        "tag-changed",
+        "workflow-opened",
+    ]
+
+
+def test_simulate_names_a_folder_of_playbooks_that_is_not_there(reengage):
+    result = reengage("simulate", "--events", "-", "--playbooks", "nowhere", stdin="")
+    assert result.exit_code == 2
+    assert "error[bad-setting] --playbooks: there is no folder nowhere" in result.stderr
+
+
+def test_check_and_schemas_check_find_nothing_wrong_in_what_is_shipped(reengage):
+    assert reengage("check").exit_code == 0
+    assert reengage("schemas", "check").exit_code == 0
+
+
+def test_stopping_a_broker_that_was_never_started_is_no_error(reengage):
+    result = reengage("broker", "stop")
+    assert result.exit_code == 0
+    assert result.stderr == "none was running\n"
+
+
+@pytest.fixture
+def clean_environ():
+    return {name: text for name, text in os.environ.items() if not name.startswith("REENGAGE_")}
+
+
+def test_a_reader_that_goes_away_ends_the_command_without_a_word(tmp_path, clean_environ):
+    script = "import sys; from app.cli import main; sys.argv = ['reengage', 'settings']; main()"
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as closed:
+        result = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=tmp_path,
+            env=clean_environ,
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (result.returncode, result.stderr) == (141, b"")
+
+
+def test_simulate_loads_nothing_of_kafka(tmp_path, clean_environ):
+    script = (
+        "import sys; from typer.testing import CliRunner; from app.cli.root import app;"
+        "result = CliRunner().invoke(app, ['simulate', '--events', '-'], input='');"
+        "print(result.exit_code, sorted({'aiokafka', 'faust', 'rocksdict', 'avro', 'rich'} & set(sys.modules)))"
+    )
+    printed = subprocess.check_output(
+        [sys.executable, "-c", script], cwd=tmp_path, env=clean_environ, text=True
+    )
+    assert printed == "0 []\n"
