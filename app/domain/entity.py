@@ -23,14 +23,16 @@ class Entity:
     `key` is the entity's id. `indexed_due_ms` is the due time under which the deadline index holds this entity
     (`NEVER_MS`: it holds none); it is never later than the entity's earliest timer, but may be earlier, since a
     deadline that moves later is not re-indexed until the old one is reached. `armed_for` is the hash of the playbooks
-    its timers were armed for.
+    its timers were armed for. `applied` holds, where a batch may come again after it has been stored (at least once),
+    the offset last applied by input topic; else None.
     """
 
-    __slots__ = ("armed_for", "indexed_due_ms", "key")
+    __slots__ = ("applied", "armed_for", "indexed_due_ms", "key")
 
     def __init__(self, key: str, armed_for: str) -> None:
         self.key = key
         self.armed_for = armed_for
+        self.applied: dict[str, int] | None = None
         self.indexed_due_ms = NEVER_MS
 
 

@@ -90,6 +90,7 @@ class Decider:
         )
         self._hash = core.playbooks_hash
         self._decode = host.codec.decode
+        self._repeats = not host.exactly_once
         self._key_of: Callable[[Any], str] = attrgetter(processor.key_field)
         self._reroute_warned = False
         self._history = False
@@ -191,7 +192,10 @@ class Decider:
             self._history = True
         try:
             self._engine.move_time(occurred_ms)
-            self._engine.apply(key, event)
+            if self._repeats:
+                self._apply_once(key, event, record)
+            else:
+                self._engine.apply(key, event)
         except TimerFailed:
             raise
         except Exception as bug:
@@ -201,6 +205,16 @@ class Decider:
             raise Spoilt(record, "internal", "".join(traceback.format_exception(bug))[-4_000:]) from bug
         if self._sink.outputs:
             self._collect(record, outputs, occurred_ms)
+
+    def _apply_once(self, key: str, event: Any, record: InputRecord) -> None:
+        """At least once, a batch may come again after some of its states were stored: these say what they have seen."""
+        entity = self._store.get(key)
+        if entity is not None and entity.applied and entity.applied.get(record.topic, -1) >= record.offset:
+            return
+        self._engine.apply(key, event)
+        entity = self._store.get(key)
+        if entity is not None:
+            entity.applied = {**(entity.applied or {}), record.topic: record.offset}
 
     def _reroutes(self, record: InputRecord, outputs: Outputs) -> bool:
         """A record in another partition than its key's is sent on to its own (contract 2, "Wire")."""
@@ -222,9 +236,7 @@ class Decider:
         outputs.rerouted(record, right)
         return True
 
-    def _collect(
-        self, record: InputRecord | None, outputs: Outputs, occurred_ms: int | None = None
-    ) -> None:
+    def _collect(self, record: InputRecord | None, outputs: Outputs, occurred_ms: int | None = None) -> None:
         decided = self._sink.outputs
         for output in decided:
             if type(output) is Refused:

@@ -106,9 +106,15 @@ class Intake(ConsumerRebalanceListener):
         """The group has given this worker its partitions, be it none."""
         return self._assigned.is_set()
 
+    @staticmethod
+    def caught_up(partition: Partition) -> bool:
+        """Everything there was at the last fetches is applied and committed, and no timer is due."""
+        merge = partition.merge
+        return partition.idle and merge is not None and (merge.drained_until_ms() or -1) >= 0
+
     def lag(self, partition: Partition) -> int | None:
         """Records of a partition's inputs not decided yet, by the last fetches; None where one was not fetched yet."""
-        if partition.idle:
+        if self.caught_up(partition):
             return 0
         lag, offsets = 0, partition.position.offsets
         for name, where in partition.inputs.items():

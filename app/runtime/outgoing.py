@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
 from app.domain.crossings import Rerouted
 from app.domain.outputs import DeadLetter, MemberSnapshot
-from app.wire.bad_record import key_text
+from app.wire.bad_record import BadRecord, key_text
 from app.wire.partitioner import murmur2_partition
 
 if TYPE_CHECKING:
@@ -89,13 +90,13 @@ class Outputs:
     def dead_letter(self, record: InputRecord, error: str, message: str, occurred_ms: int | None) -> None:
         """Write a record to `dead-letter`, with its place and its bytes, keyed as it was."""
         host = self._host
-        raw = record.value
+        topic, source_partition, offset, raw = self._origin(record)
         if raw is not None and len(raw) > MAX_VALUE_BYTES // 2:
             raw = raw[: MAX_VALUE_BYTES // 2]
         letter = DeadLetter(
-            source_topic=record.topic,
-            source_partition=self._partition,
-            source_offset=record.offset,
+            source_topic=topic,
+            source_partition=source_partition,
+            source_offset=offset,
             key=key_text(record.key),
             occurred_at=occurred_ms,
             error=error,
@@ -105,6 +106,16 @@ class Outputs:
         self.dead_letters[error] = self.dead_letters.get(error, 0) + 1
         partition = self._partition % host.partitions[DeadLetter.topic]
         self.put(DeadLetter.topic, partition, record.key, self._encode(letter))
+
+    def _origin(self, record: InputRecord) -> tuple[str, int, int, bytes | None]:
+        """Topic, partition, offset and value of a record where its sender put it: one may have been rerouted."""
+        if record.topic == Rerouted.topic:
+            with contextlib.suppress(BadRecord):
+                sent_on: Rerouted = self._host.codec.decode(
+                    record.topic, record.key, record.value, record.appended_ms
+                )
+                return sent_on.source_topic, sent_on.source_partition, sent_on.source_offset, sent_on.value
+        return record.topic, self._partition, record.offset, record.value
 
     def rerouted(self, record: InputRecord, partition: int) -> None:
         """Send a record on to the partition its key belongs to."""

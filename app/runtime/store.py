@@ -35,8 +35,10 @@ E = TypeVar("E", bound=Entity)
 CACHED_ENTITIES = 50_000
 """Decoded entities kept per partition across batches, at most; about 1.5 KB each."""
 
-_DUE = struct.Struct(">Q")
-_NEVER = _DUE.pack(NEVER_MS)
+_HEAD = struct.Struct(">QH")
+"""What stands before part 0 of an entity: its indexed due time, and the size of the applied offsets that follow."""
+
+_NEVER = struct.pack(">Q", NEVER_MS)
 
 
 class ChangelogMark(msgspec.Struct, array_like=True, frozen=True):
@@ -102,7 +104,7 @@ class Store(Generic[E]):
         entity = self._young.get(key)
         if entity is not None:
             return entity
-        entity = self._old.get(key)
+        entity = self._old.get(key) or self._kept.get(key)
         if entity is None:
             entity = self._load(key)
             if entity is None:
@@ -119,11 +121,11 @@ class Store(Generic[E]):
     def encode(self) -> dict[bytes, bytes | None]:
         """What the batch has kept, as stored parts (None: the part goes). Followed by `seal` or `forget`."""
         parts: dict[bytes, bytes | None] = {}
-        dump, pack = self._core.dump, _DUE.pack
+        dump = self._core.dump
         for key, entity in self._kept.items():
-            due = pack(entity.indexed_due_ms)
+            head = _head(entity)
             for part, body in dump(entity):
-                parts[part_key(part, key)] = due + body if part == 0 and body is not None else body
+                parts[part_key(part, key)] = head + body if part == 0 and body is not None else body
         return parts
 
     def seal(self, parts: dict[bytes, bytes | None]) -> Sealed:
@@ -217,19 +219,22 @@ class Store(Generic[E]):
         head: bytes | None = self._read_part(0, key)
         if head is None:
             return None
-        due_ms = _DUE.unpack_from(head)[0]
+        due_ms, applied_bytes = _HEAD.unpack_from(head)
+        body_at = _HEAD.size + applied_bytes
+        applied = msgspec.msgpack.decode(head[_HEAD.size : body_at]) if applied_bytes else None
 
         def read(part: int) -> bytes | None:
             # The first part is given away once: an entity may keep this reader for the others.
             nonlocal head
             if part:
                 return self._read_part(part, key)
-            body, head = head and head[8:], None
+            body, head = head and head[body_at:], None
             return body
 
         entity = self._core.load(key, read)
         if entity is not None:
             entity.indexed_due_ms = due_ms
+            entity.applied = applied
         return entity
 
     def _read_part(self, part: int, key: str) -> bytes | None:
@@ -246,6 +251,13 @@ class Store(Generic[E]):
         if len(self._young) >= CACHED_ENTITIES // 2:
             self._old, self._young = self._young, {}
         self._young[entity.key] = entity
+
+
+def _head(entity: Entity) -> bytes:
+    if entity.applied is None:
+        return _HEAD.pack(entity.indexed_due_ms, 0)
+    applied = msgspec.msgpack.encode(entity.applied)
+    return _HEAD.pack(entity.indexed_due_ms, len(applied)) + applied
 
 
 def _encode_mark(next_offset: int) -> bytes:

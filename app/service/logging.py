@@ -10,19 +10,22 @@ from app.service.setting_kinds import MASK
 if TYPE_CHECKING:
     from app.service.settings import Settings
 
-# Both repeat at ERROR, several times a second, what a command reports once as an error of its own.
-_REPEATERS = ("aiokafka", "faust.transport.drivers")
+# They tell at ERROR, several times a second, what a command reports once as an error of its own.
+_REPEATERS = ("aiokafka", "faust", "mode")
 
 
 def configure_logging(settings: "Settings", *, level: int = logging.WARNING) -> None:
     """Send the logs of this process to standard error, from `level` on; replaces what was configured before.
 
-    Commands that end by themselves keep the default; the worker passes INFO, and then hears Kafka's client too.
+    Commands that end by themselves keep the default, and hear nothing of Kafka's client and Faust; the worker passes
+    INFO, and hears their warnings.
     """
     handler = log_handler(settings)
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    if level >= logging.WARNING:
+        handler.addFilter(lambda record: record.name.partition(".")[0] not in _REPEATERS)
     for name in _REPEATERS:
-        logging.getLogger(name).setLevel(logging.WARNING if level < logging.WARNING else logging.CRITICAL)
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def log_handler(settings: "Settings") -> logging.Handler:

@@ -22,7 +22,9 @@ from app.runtime.hosting.app import App
 from app.runtime.processor import Host
 from app.service.client import broker_errors
 from app.service.folder import held
+from app.service.metrics import WorkerMetrics
 from app.service.processors import processors
+from app.service.web import add_pages
 from app.wire.codec import Codec
 from app.wire.registry import Registry
 from app.wire.topics import RANK
@@ -30,6 +32,7 @@ from app.wire.topics import RANK
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from app.runtime.observer import Observer
     from app.runtime.partition import Partition
     from app.runtime.processor import Processor
     from app.service.settings import Settings
@@ -70,15 +73,17 @@ async def _serve(
     errors = await verify_topics(settings.client_options(), settings.topic_prefix)
     if errors:
         raise UserErrors(errors)
-    host = await make_host(settings, folder, wall_clock=not until_drained)
+    metrics = WorkerMetrics(settings.topic_prefix)
+    host = await make_host(settings, folder, wall_clock=not until_drained, observer=metrics)
     app = App(
         host,
         running,
         folder=folder / "faust",
         web_port=free_port() if port is None else port,
-        on_progress=report_restore,
+        on_progress=lambda *progress: report_restore(metrics, *progress),
         consumer_options=CONSUMER_OPTIONS,
     )
+    add_pages(app, metrics)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -105,7 +110,7 @@ async def _until_done(app: App, stop: asyncio.Event, *, until_drained: bool) -> 
     return 0
 
 
-async def make_host(settings: Settings, folder: Path, *, wall_clock: bool) -> Host:
+async def make_host(settings: Settings, folder: Path, *, wall_clock: bool, observer: Observer) -> Host:
     """What the partitions of a worker share, from its settings and what the broker says of the topics."""
     codec = await asyncio.to_thread(_codec, settings)
     prefix = settings.topic_prefix
@@ -124,6 +129,7 @@ async def make_host(settings: Settings, folder: Path, *, wall_clock: bool) -> Ho
         now_ms=lambda: time.time_ns() // 1_000_000,
         version=version("reengage"),
         block_cache=Cache(BLOCK_CACHE_BYTES),
+        observer=observer,
     )
 
 
@@ -142,7 +148,8 @@ def free_port() -> int:
         return port
 
 
-def report_restore(partition: Partition, done: int, total: int) -> None:
-    """Say how far a restore is, where it takes long enough to wonder."""
+def report_restore(metrics: WorkerMetrics, partition: Partition, done: int, total: int) -> None:
+    """Say how far a restore is; in the log where it takes long enough to wonder."""
+    metrics.restoring(partition, done, total)
     if total > 100_000:  # noqa: PLR2004  below that it is over before it is read
         log.info("restoring %r: %d of %d changelog offsets", partition, done, total)
