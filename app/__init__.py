@@ -1,0 +1,1 @@
+"""Reengage: re-engagement decisions on Kafka, exactly once, replayable, and able to say why."""

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from app.broker.embedded import EmbeddedBroker
 from app.broker.locate import locate_broker
+from app.cli.root import report as report_errors
 from app.domain.errors import UserError, UserErrors
 from app.service.logging import configure_logging
 from app.service.settings import load_settings
@@ -138,7 +139,13 @@ def _broker(folder: Path, status: Status) -> Iterator[tuple[str, str]]:
 
 
 if __name__ == "__main__":
+    bench = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    bench.command()(main)
     try:
-        typer.run(main)
-    except (UserError, UserErrors) as error:
-        sys.exit(f"error: {error}")
+        bench(prog_name="python -m bench")
+    except UserErrors as errors:
+        report_errors(errors.errors)
+        sys.exit(errors.exit_code)
+    except UserError as error:
+        report_errors([error])
+        sys.exit(error.exit_code)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from bench.site import Site
 
-SAMPLE_S = 0.1
+SAMPLE_S = 0.25
 STOP_S = 20.0
 TAIL_CHARACTERS = 2_000
 

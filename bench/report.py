@@ -113,7 +113,7 @@ class Report:
 
     def _drain_table(self) -> Table:
         right = "events|events/s|with start-up|per core-s|peak MiB|outputs"
-        table = _table("Drain, events/s", "contender", right)
+        table = _table("Drain", "contender", right)
         for drain in self.drains:
             table.add_row(
                 f"{drain.system}\n{drain.guarantee}",
@@ -127,7 +127,7 @@ class Report:
         return table
 
     def _latency_table(self) -> Table:
-        right = "events/s|p50 ms|p99 ms|max ms|cores|peak MiB|repeated"
+        right = "sent/s|p50 ms|p99 ms|max ms|cores|peak MiB|twice"
         table = _table("Latency, send to read_committed", "contender", right)
         for latency in self.latencies:
             table.add_row(
@@ -153,10 +153,9 @@ def _target_table(targets: list[Target]) -> Table:
 
 
 def _table(title: str, left: str, right: str) -> Table:
-    """A table with columns named in one text each for those set left and those set right."""
+    """A table: its first column set left, the others, named in one text, set right."""
     table = Table(title=title, title_justify="left")
-    for name in left.split("|"):
-        table.add_column(name)
+    table.add_column(left, no_wrap=True)
     for name in right.split("|"):
         table.add_column(name, justify="right")
     return table

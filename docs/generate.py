@@ -11,7 +11,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from app.cli.root import app
-from app.service.settings import SETTINGS
+from app.service.setting_table import SETTINGS
 from app.wire.schemas import shipped_schemas
 from app.wire.topics import RANK, Topic, load_topics
 

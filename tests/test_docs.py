@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli.root import app
-from app.service.settings import SETTINGS
+from app.service.setting_table import SETTINGS
 from app.wire.schemas import shipped_schemas
 
 ROOT = Path(__file__).parent.parent

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
+from app.domain.nudge_state import Pending, Sent  # noqa: TC001  as Timer
 from app.domain.timers import Timer  # noqa: TC001  msgspec resolves the annotation when it builds its codec
 
 HOT_PART = 0
@@ -25,12 +26,16 @@ class Workflow(msgspec.Struct, array_like=True, gc=False):
         number: the n of its id: which opening of its stem it is, from 1.
         reason: why it was opened, as in workflow-opened.
         opened_ms: its workflow-opened's occurred_at.
+        nudges: number of its nudges decided so far.
+        snoozed_until_ms: until when its nudges to the member are suppressed.
     """
 
     kind: str
     number: int
     reason: str
     opened_ms: int
+    nudges: int = 0
+    snoozed_until_ms: int = 0
 
 
 class ReengagerState(msgspec.Struct, array_like=True, tag="reengager", gc=False):
@@ -45,7 +50,21 @@ class ReengagerState(msgspec.Struct, array_like=True, tag="reengager", gc=False)
     last_ms: int | None = None
 
 
-PlaybookState = ReengagerState
+class PointsState(msgspec.Struct, array_like=True, tag="points", gc=False):
+    """What one points playbook knows of a member.
+
+    Attributes:
+        decays_from_ms: the last earning activity, else the first change of the score; None before either.
+        has_earned: which of the two it is.
+        paid: the latest payments of each rule that has a limit, by the rule's id, oldest first.
+    """
+
+    decays_from_ms: int | None = None
+    has_earned: bool = False
+    paid: dict[str, list[int]] | None = None
+
+
+PlaybookState = ReengagerState | PointsState
 """State of one playbook for one member, told apart by its kind; later kinds join this union."""
 
 
@@ -65,11 +84,13 @@ class Hot(msgspec.Struct, array_like=True):
         snapshot_ms: occurred_at of the last member-snapshot.
         last_in_app_ms: the latest activity on channel APP, whatever its type.
         openings: number of workflows opened so far, by `workflow.stem`.
-        nudges: number of decided nudges so far, by workflow_id or playbook.
+        nudges: number of decided nudges so far that belong to no workflow, by playbook.
         tags: the tags carried, each with when it was added.
         workflows: the open workflows, by `workflow.stem`.
         states: state of each playbook that keeps one, by its name.
         owner_id: with coach_id, company_id and location_id from the profile, for they stand on the page.
+        scores: the scores that are not empty, by name.
+        pending: number of planned nudges whose outcome is open; they lie in part 2.
     """
 
     armed_for: str
@@ -92,6 +113,8 @@ class Hot(msgspec.Struct, array_like=True):
     coach_id: str | None = None
     company_id: str | None = None
     location_id: str | None = None
+    scores: dict[str, int] | None = None
+    pending: int = 0
 
 
 class Profile(msgspec.Struct, array_like=True):
@@ -116,6 +139,16 @@ class Profile(msgspec.Struct, array_like=True):
 
 
 class Cold(msgspec.Struct, array_like=True):
-    """Part 2: what few events need."""
+    """Part 2: what few events need.
+
+    Attributes:
+        profile: see `Profile`.
+        pending: the planned nudges whose outcome is open, in the order of planning, each under its timer's ref.
+        sent: the nudges sent to the member lately, oldest first.
+        snoozed_until_ms: until when nudges to the member are suppressed.
+    """
 
     profile: Profile = msgspec.field(default_factory=Profile)
+    pending: dict[str, Pending] = msgspec.field(default_factory=dict)
+    sent: list[Sent] = msgspec.field(default_factory=list)
+    snoozed_until_ms: int = 0

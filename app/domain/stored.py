@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from app.domain.errors import UserError
-from app.domain.state import Cold, Hot
+from app.domain.state import Cold, Hot, ReengagerState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +72,8 @@ def _read_hot(body: memoryview) -> Hot:
         workflow.kind = intern(workflow.kind)
         workflow.reason = intern(workflow.reason)
     for state in hot.states.values():
-        state.tag = intern(state.tag)
+        if isinstance(state, ReengagerState):
+            state.tag = intern(state.tag)
     return hot
 
 

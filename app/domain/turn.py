@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from app.domain.member import Member
     from app.domain.outputs import Output
     from app.domain.playbook import Playbook
+    from app.domain.playbook_set import PlaybookSet
+    from app.domain.scores import Asked
     from app.domain.sink import Sink
 
 
@@ -21,13 +23,26 @@ class Turn:
         at_ms: the instant of the record or timer itself. The member's now is `hot.now_ms`, never earlier.
         late: whether at_ms lay before the member's now (contract 5, "Late").
         cause: the record's event_id, or `timer:<name>`.
+        playbooks: those that hold, with the nudge policy.
+        asked: changes of scores asked for and not made yet, in the order in which they will be (`scores.py`).
         page_changed: whether something on the member's page (contract 4, member-snapshot) is different now.
         page_urgent: whether a workflow, tag, transfer or track status changed, which is to be seen at once.
     """
 
-    __slots__ = ("at_ms", "cause", "hot", "late", "member", "page_changed", "page_urgent", "sink")
+    __slots__ = (
+        "asked",
+        "at_ms",
+        "cause",
+        "hot",
+        "late",
+        "member",
+        "page_changed",
+        "page_urgent",
+        "playbooks",
+        "sink",
+    )
 
-    def __init__(self, member: Member, sink: Sink, at_ms: int, cause: str) -> None:
+    def __init__(self, member: Member, sink: Sink, at_ms: int, cause: str, playbooks: PlaybookSet) -> None:
         """Begin the turn: the member's now moves to `at_ms`, unless that is late."""
         hot = member.hot
         self.member = member
@@ -35,6 +50,8 @@ class Turn:
         self.sink = sink
         self.at_ms = at_ms
         self.cause = cause
+        self.playbooks = playbooks
+        self.asked: list[Asked] = []
         self.page_changed = False
         self.page_urgent = False
         self.late = at_ms < hot.now_ms

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SLICE = 2_000
+"""Entries read at once."""
+
+WINDOW = 5 * SLICE
+"""Entries held in memory, at most: a partition may have millions of entities, each with a deadline."""
 
 Entry = tuple[int, str]
 BEFORE_ALL: Entry = (-1, "")
@@ -65,6 +69,8 @@ class DeadlineIndex:
         if (self._horizon is None or entry <= self._horizon) and entry not in self._live:
             self._live.add(entry)
             heapq.heappush(self._heap, entry)
+            if len(self._heap) > WINDOW:
+                self._narrow()
 
     def seal(self) -> dict[Entry, bool]:
         """The batch is decided: its changes, to be written when it is committed, in the order of sealing."""
@@ -82,6 +88,13 @@ class DeadlineIndex:
         self._heap.clear()
         self._live.clear()
         self._horizon = BEFORE_ALL
+
+    def _narrow(self) -> None:
+        """Let go of all but the earliest slice; the others are written, or among the changes to be."""
+        self._heap.sort()
+        del self._heap[SLICE:]
+        self._live = set(self._heap)
+        self._horizon = self._heap[-1]
 
     def _read_slice(self) -> None:
         """Move the horizon forward by one slice of written entries, and take in what is not written yet."""

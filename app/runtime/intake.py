@@ -107,14 +107,17 @@ class Intake(ConsumerRebalanceListener):
         return self._assigned.is_set()
 
     @staticmethod
-    def caught_up(partition: Partition) -> bool:
-        """Everything there was at the last fetches is applied and committed, and no timer is due."""
-        merge = partition.merge
-        return partition.idle and merge is not None and (merge.drained_until_ms() or -1) >= 0
+    def caught_up_ms(partition: Partition) -> int | None:
+        """The wall time by which everything appended is applied and committed, and no timer left due.
+
+        None while the partition is behind, or not yet known not to be.
+        """
+        drained_ms = partition.merge.drained_until_ms() if partition.merge is not None else None
+        return drained_ms if partition.idle and drained_ms is not None and drained_ms >= 0 else None
 
     def lag(self, partition: Partition) -> int | None:
         """Records of a partition's inputs not decided yet, by the last fetches; None where one was not fetched yet."""
-        if self.caught_up(partition):
+        if self.caught_up_ms(partition) is not None:
             return 0
         lag, offsets = 0, partition.position.offsets
         for name, where in partition.inputs.items():
@@ -275,6 +278,11 @@ class Intake(ConsumerRebalanceListener):
         self._withhold(unit)
         await broken.close()
         await asyncio.sleep(REOPEN_AFTER_S[min(failures, len(REOPEN_AFTER_S) - 1)])
+        if self._fetching.generation < 0:
+            # Out of the group, most likely a worker that was frozen: opening it would fence its rightful owner. When the
+            # group takes us back, the assignment opens what is ours then.
+            self._opening.pop(unit, None)
+            return
         partition = self._new(unit)
         self.partitions[unit] = partition
         try:

@@ -119,6 +119,11 @@ class Merge:
         return self._inputs[topic].buffered_bytes >= MAX_BUFFERED_BYTES
 
     @property
+    def buffered(self) -> int:
+        """Records that have come and are not taken yet."""
+        return sum(len(source.buffer) for source in self._order)
+
+    @property
     def waiting(self) -> bool:
         """Records are buffered; whether they may be taken yet depends on the other inputs."""
         return any(source.buffer for source in self._order)

@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SPACING_S = 0.02
+LARGE_BATCH = 1_000
+"""Records that are decided while the batch before them still commits: when there is a backlog, throughput counts."""
+
+SPACING_S = 0.01
 """Age of the last transaction before the next is begun: sooner, the broker still writes its markers and makes us wait."""
 
 
@@ -165,8 +168,20 @@ class Partition:
 
     @property
     def has_room(self) -> bool:
-        """Another batch may be handed over."""
-        return self.phase is Phase.READY and not self._leased
+        """Another batch may be handed over.
+
+        While one is being committed, only a large one is worth deciding ahead: a small one would wait decided, and what
+        comes meanwhile would miss it.
+        """
+        if self.phase is not Phase.READY or self._leased or self.merge is None:
+            return False
+        return self._free_in() <= 0 or self.merge.buffered >= LARGE_BATCH
+
+    def _free_in(self) -> float:
+        """Seconds until the next transaction may begin; a guess while one is under way."""
+        if not self._settled.is_set():
+            return SPACING_S
+        return self._last_commit_s + SPACING_S - asyncio.get_running_loop().time()
 
     def lease(self) -> int:
         """A batch is on its way: no other may be taken from the merge before `accept` has had it."""
@@ -241,7 +256,8 @@ class Partition:
         if batch is not None:
             self._leased = False
             decided = decider.decide(batch)  # 1
-            self._on_room()
+            if len(batch) >= LARGE_BATCH:
+                self._on_room()
             return decided
         if decider.behind or decider.sweeping:
             return decider.decide([])
@@ -267,6 +283,7 @@ class Partition:
         if self._committing is not None and self._committing.done():
             self._finish_commit()
             self._settled.set()
+            asyncio.get_running_loop().call_later(max(self._free_in(), 0), self._on_room)
 
     async def _commit_in_turn(self, decided: Decided) -> None:
         """Begin the commit of a decided batch, after the one before it."""

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -84,9 +90,9 @@ WOKEN = Metric(
     "reengage_silent_members_woken_total",
     "counter",
     ("processor",),
-    "Timers of silent members that fired because time passed them.",
-    "A wave of them (a day after an outage of a source, say) is worked off between live records; none for long, "
-    "with old events only, is as it should be while history is loaded.",
+    "Silent members whose timers came due because time passed them.",
+    "A wave of them (a week after an outage of a source, say) is worked off between live records; expect as many "
+    "tags and nudges.",
 )
 COMMIT_SECONDS = Metric(
     "reengage_commit_seconds",
@@ -160,6 +166,9 @@ METRICS = (
 )
 """Every metric of the worker's own; `process_*`, of the process, comes from Prometheus's client."""
 
+# Beside each counter the client would show the time it was made, for which nobody asks.
+disable_created_metrics()
+
 
 class WorkerMetrics(Observer):
     """Counts what the partitions of one worker commit. `registry` holds all metrics, for `/metrics`.
@@ -189,6 +198,10 @@ class WorkerMetrics(Observer):
     def watch(self, intake: Intake) -> None:
         """Let the gauges read this intake, each time they are asked for."""
         self.registry.register(_Gauges(intake, self._restoring))
+        for processor in intake.processors:
+            # From 0: a counter that first shows itself at 1 has not grown, to an alert.
+            for counter in (self._records, self._rerouted, self._bugs, self._woken, self._broken):
+                counter.labels(processor)
 
     def committed(self, partition: Partition, decided: Decided, seconds: float) -> None:
         """See `Observer`."""

@@ -56,9 +56,10 @@ def _report(intake: Intake, partition: Partition) -> dict[str, Any]:
     """One partition: its phase, what it has committed since it was opened here, and how far it is.
 
     `time` is the partition's time, null before the first record; `lag` the records not applied yet, null while that is
-    not known; `caught_up`: nothing is left to apply, to commit or to fire.
+    not known; `caught_up_at` the wall time by which nothing was left to apply, to commit or to fire, null while
+    something is.
     """
-    time_ms = partition.position.time_ms
+    time_ms, caught_up_ms = partition.position.time_ms, intake.caught_up_ms(partition)
     return {
         "processor": partition.processor.name,
         "partition": partition.number,
@@ -66,5 +67,5 @@ def _report(intake: Intake, partition: Partition) -> dict[str, Any]:
         "records": partition.committed_records,
         "time": format_instant(time_ms) if time_ms else None,
         "lag": intake.lag(partition),
-        "caught_up": intake.caught_up(partition),
+        "caught_up_at": None if caught_up_ms is None else format_instant(caught_up_ms),
     }

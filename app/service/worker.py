@@ -20,13 +20,12 @@ from app.domain.errors import UserErrors
 from app.playbooks.loader import load_playbooks
 from app.runtime.hosting.app import App
 from app.runtime.processor import Host
-from app.service.client import broker_errors
+from app.service.client import broker_errors, make_codec
 from app.service.folder import held
 from app.service.metrics import WorkerMetrics
 from app.service.processors import processors
 from app.service.web import add_pages
 from app.wire.codec import Codec
-from app.wire.registry import Registry
 from app.wire.topics import RANK
 
 if TYPE_CHECKING:
@@ -134,8 +133,7 @@ async def make_host(settings: Settings, folder: Path, *, wall_clock: bool, obser
 
 
 def _codec(settings: Settings) -> Codec:
-    url = settings.schema_registry
-    codec = Codec(registry=Registry(url) if url else None, topic_prefix=settings.topic_prefix)
+    codec = make_codec(settings)
     codec.prepare()
     return codec
 

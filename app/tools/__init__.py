@@ -1,0 +1,1 @@
+"""What the commands do; `app.cli` says what they are called."""

@@ -4,13 +4,23 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.structs import ConsumerRecord
 
 from app.service.settings import Settings
 
-Record = ConsumerRecord
+
+class Record(Protocol):
+    """What of aiokafka's ConsumerRecord is used: `timestamp` is the append time, epoch ms."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
 
 _POLL_MS = 200
 _BUFFERED_RECORDS = 10_000

@@ -66,8 +66,8 @@ class MergedInputs:
             async for line in self._commit(entry, record.partition):
                 yield line
         async for record in self._merged(self._inputs, self._merge_order):
-            if (line := self._line(record, taken=False)) is not None:
-                yield line
+            if (rest := self._line(record, taken=False)) is not None:
+                yield rest
 
     async def _commit(self, entry: JournalEntry, partition: int) -> AsyncIterator[str]:
         # What the inputs' buffers do not have is the record of a crossing, which `simulate` makes itself.

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from app.domain.errors import UserError, UserErrors
 from app.service.logging import RedactingFormatter, secrets_of
 from app.service.setting_kinds import DURATION
-from app.service.settings import SETTINGS, Settings, find_settings, load_settings
+from app.service.setting_table import SETTINGS
+from app.service.settings import Settings, find_settings, load_settings
 
 
 def load(tmp_path: Path, toml: str = "", **environ: str) -> Settings:

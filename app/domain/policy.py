@@ -1,0 +1,132 @@
+"""The nudge policy: what every message to a member has to respect (contract 6.6).
+
+Pure questions, each answered from the policy, the member's profile and the instant; in which order they are asked is
+`nudges.py`'s business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from app.domain.calendar import (
+    is_public_holiday,
+    local_time,
+    minute_of_day,
+    next_change_ms,
+    zone_of,
+)
+from app.domain.instants import DAY_MS, MINUTE_MS, WEEK_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from app.domain.nudge_state import Sent
+    from app.domain.state import Profile
+
+NUDGE_CHANNELS = ("EMAIL", "SMS", "IN_APP", "PUSH", "WEBHOOK")
+
+ATTRIBUTION_MS = WEEK_MS
+"""A conversion is attributed to a nudge sent at most this long before (contract 6.4)."""
+
+_MIDNIGHT = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """One compiled `policy.toml`; the defaults are those of contract 6.6.
+
+    Attributes:
+        version: hash of all it says, part of the hash of the playbooks.
+        channels: for members and playbooks that name none, the preferred one first; never empty.
+        quiet_from, quiet_to: minutes of the member's day; equal: no quiet hours.
+        holidays: whether nothing is sent on public holidays.
+        caps: (span_ms, count): at most so many nudges in such a span.
+        hold_out_percent: share of the members a playbook's nudges are kept from, to compare with.
+        spread_ms: what has waited is released within this span after the end of the waiting; shorter than the hours
+            that are not quiet, or it would run into the next quiet hours.
+        consent_default: by channel, for members who said neither yes nor no; a channel not in it: no.
+    """
+
+    version: str = "default"
+    channels: tuple[str, ...] = ("IN_APP", "EMAIL", "SMS")
+    quiet_from: int = 21 * 60
+    quiet_to: int = 8 * 60
+    holidays: bool = True
+    caps: tuple[tuple[int, int], ...] = ((DAY_MS, 1), (WEEK_MS, 3))
+    hold_out_percent: float = 0
+    spread_ms: int = 15 * MINUTE_MS
+    consent_default: Mapping[str, bool] = field(
+        default_factory=lambda: {"EMAIL": True, "SMS": False, "IN_APP": True}
+    )
+
+    @property
+    def remember_ms(self) -> int:
+        """How long a sent nudge still matters: for the longest cap, and for attribution."""
+        return max([ATTRIBUTION_MS, *(span_ms for span_ms, _ in self.caps)])
+
+    def holds_out(self, playbook: str, member_id: str) -> bool:
+        """Whether the member is one of those the playbook's nudges are kept from; raising the percentage only adds."""
+        return hold_out_rank(playbook, member_id) < self.hold_out_percent
+
+    def reachable(self, profile: Profile, wanted: Sequence[str]) -> list[str]:
+        """The channels of the one list that counts on which the member has an address, in order.
+
+        That list is the member's own if not empty, else `wanted` (the nudge's or playbook's), else the policy's.
+        """
+        channels = profile.channels or wanted or self.channels
+        return [channel for channel in channels if _has_address(profile, channel)]
+
+    def consents(self, profile: Profile, channel: str) -> bool:
+        """Whether the member may be written to on the channel: explicitly, else by default, else not."""
+        said = (profile.consents or {}).get(channel)
+        return self.consent_default.get(channel, False) if said is None else said
+
+    def open_from_ms(self, at_ms: int, profile: Profile) -> int:
+        """The first instant from `at_ms` on that lies neither in quiet hours nor on a public holiday of the member."""
+        zone = zone_of(profile.time_zone)
+        while self._is_closed(local_time(at_ms, zone), profile):
+            at_ms = next_change_ms(at_ms, (self.quiet_to, _MIDNIGHT), zone)
+        return at_ms
+
+    def released_ms(self, at_ms: int, profile: Profile, member_id: str) -> int:
+        """When a nudge that has to wait at `at_ms` is judged again: as soon as it may be, plus the member's offset."""
+        return self.open_from_ms(at_ms, profile) + spread_offset_ms(member_id, self.spread_ms)
+
+    def is_capped(self, at_ms: int, sent: Sequence[Sent]) -> bool:
+        """Whether one more nudge at `at_ms` would be one too many. `sent` are the member's, over all playbooks."""
+        return any(
+            sum(at_ms - span_ms < nudge.at_ms <= at_ms for nudge in sent) >= count
+            for span_ms, count in self.caps
+        )
+
+    def _is_closed(self, moment: datetime, profile: Profile) -> bool:
+        minute, start, end = minute_of_day(moment), self.quiet_from, self.quiet_to
+        quiet = start <= minute < end if start <= end else minute >= start or minute < end
+        return quiet or (
+            self.holidays and is_public_holiday(moment.date(), profile.country, profile.region)
+        )
+
+
+def hold_out_rank(playbook: str, member_id: str) -> float:
+    """Where a member stands, from 0 up to but not 100, among those a playbook holds out first."""
+    # 48 bits: a float holds them exactly, so that nobody's rank is rounded up to 100.
+    digest = blake2b(f"{playbook}\0{member_id}".encode(), digest_size=6).digest()
+    return int.from_bytes(digest, "big") / 2**48 * 100
+
+
+def spread_offset_ms(member_id: str, spread_ms: int) -> int:
+    """The member's own offset in [0, spread_ms), the same for every nudge of every playbook."""
+    if spread_ms == 0:
+        return 0
+    digest = blake2b(member_id.encode(), digest_size=8, person=b"spread").digest()
+    return int.from_bytes(digest, "big") % spread_ms
+
+
+def _has_address(profile: Profile, channel: str) -> bool:
+    """IN_APP, PUSH and WEBHOOK need none (contract 8, "Policy")."""
+    if channel == "EMAIL":
+        return bool(profile.email)
+    return channel != "SMS" or bool(profile.phone)

@@ -1,0 +1,114 @@
+"""Outputs in words: one record as it comes, and all that was decided about one member."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any
+
+import msgspec
+
+from app.domain.outputs import AnyOutput, DeadLetter, Output, TagChanged, WorkflowOpened, WorkflowResolved
+
+_ENVELOPE = frozenset(Output.__struct_fields__)
+
+
+def day(at_ms: int) -> str:
+    """`17 Feb`, in UTC."""
+    at = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return f"{at.day} {at:%b}"
+
+
+def describe(output: AnyOutput) -> str:
+    """One record in a few words; of a kind that has none here, its fields."""
+    words = _WORDS.get(type(output))
+    return words(output) if words is not None else _fields(output)
+
+
+def decisions(outputs: Sequence[Output | DeadLetter]) -> list[str]:
+    """What was decided about one member, dated, in order; what one input or timer set off makes one entry.
+
+    Dead letters have no sequence; they are put where they belong in time.
+    """
+    entries = []
+    for (at_ms, _), together in groupby(sorted(outputs, key=_order), key=_occasion):
+        entries.append(f"{day(at_ms)} {_summary(list(together))}")
+    return entries
+
+
+def _order(output: Output | DeadLetter) -> tuple[int, int]:
+    return output.occurred_at or 0, 0 if isinstance(output, DeadLetter) else output.sequence
+
+
+def _occasion(output: Output | DeadLetter) -> tuple[int, str]:
+    return output.occurred_at or 0, "" if isinstance(output, DeadLetter) else output.cause
+
+
+def _summary(together: list[Output | DeadLetter]) -> str:
+    """Where a workflow opens, that the tag goes is understood."""
+    if any(isinstance(output, WorkflowOpened) for output in together):
+        together = [output for output in together if not isinstance(output, TagChanged)]
+    return ", ".join(_SHORT.get(type(output), describe)(output) for output in together)
+
+
+def _tag_changed(output: TagChanged) -> str:
+    action = "added" if output.action == "ADDED" else "removed"
+    return f"{output.tag} {action}: {_plain(output.reason)}"
+
+
+def _tag_in_short(output: TagChanged) -> str:
+    phrases = {
+        "never_active": f"{output.tag} until seen in the app",
+        "inactive": output.tag,
+        "activity": "active again",
+        "late_activity": f"not {output.tag} after all",
+    }
+    return phrases.get(output.reason, _tag_changed(output))
+
+
+def _workflow_opened(output: WorkflowOpened) -> str:
+    days = output.context.get("inactive_days")
+    return f"{_plain(output.reason)} after {days} days" if days else _plain(output.reason)
+
+
+def _workflow_resolved(output: WorkflowResolved) -> str:
+    return _plain(output.resolution)
+
+
+def _dead_letter(output: DeadLetter) -> str:
+    return f"{_plain(output.error)}, {output.message}"
+
+
+def _plain(symbol: str) -> str:
+    return symbol.replace("_", " ")
+
+
+def _fields(output: AnyOutput) -> str:
+    found = msgspec.structs.asdict(output)
+    return ", ".join(f"{name} {value}" for name, value in found.items() if value and name not in _ENVELOPE)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 event`, `2 events`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(counts: Iterable[tuple[str, int]]) -> str:
+    """`activity 182, profile 15`."""
+    return ", ".join(f"{name} {count}" for name, count in counts)
+
+
+_WORDS: dict[type, Callable[[Any], str]] = {
+    TagChanged: _tag_changed,
+    WorkflowOpened: _workflow_opened,
+    WorkflowResolved: _workflow_resolved,
+    DeadLetter: _dead_letter,
+}
+
+_SHORT: dict[type, Callable[[Any], str]] = {
+    TagChanged: _tag_in_short,
+    WorkflowOpened: lambda output: f"{_workflow_opened(output)}: workflow opened",
+    WorkflowResolved: lambda output: f"workflow resolved: {_workflow_resolved(output)}",
+    DeadLetter: lambda _output: "an unreadable event set aside",
+}
