@@ -6,10 +6,12 @@ import signal
 import sys
 import tempfile
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import psutil
 import typer
 from rich.console import Console
 
@@ -17,6 +19,7 @@ from app.broker.embedded import EmbeddedBroker
 from app.broker.locate import locate_broker
 from app.cli.root import report as report_errors
 from app.domain.errors import UserError, UserErrors
+from app.service.client import broker_errors
 from app.service.logging import configure_logging
 from app.service.settings import load_settings
 from bench import plain_faust, reengage
@@ -31,8 +34,14 @@ if TYPE_CHECKING:
 
     from rich.status import Status
 
+    from app.service.settings import Settings
+
 MEMBER_SHARE = 10
 """Events for each member, unless told otherwise."""
+
+
+BUSY_S = 2.0
+"""How long others are watched before the run."""
 
 
 class Part(StrEnum):
@@ -79,12 +88,17 @@ def main(
     parts = set(only or Part)
     guarantees = list(dict.fromkeys(guarantee or [Guarantee.EXACTLY_ONCE]))
     console = Console(stderr=True)
-    configure_logging(load_settings())
+    settings = load_settings()
+    configure_logging(settings)
+    busy_percent = psutil.cpu_percent(interval=BUSY_S)
     with tempfile.TemporaryDirectory(prefix="reengage-bench-") as name:
         folder = Path(name)
-        with console.status("starting") as status, _broker(folder, status) as (broker, described):
-            report = Report(described)
-            _run(report, broker, folder, status, workload, faust_events, parts, guarantees, latency_seconds)
+        with console.status("starting") as status, _broker(settings, folder, status) as (broker, described):
+            report = Report(described, busy_percent)
+            with broker_errors(replace(settings, broker=broker)):
+                _run(
+                    report, broker, folder, status, workload, faust_events, parts, guarantees, latency_seconds
+                )
     report.show(Console())
     if json is not None:
         report.write(json)
@@ -122,9 +136,8 @@ def _run(
 
 
 @contextmanager
-def _broker(folder: Path, status: Status) -> Iterator[tuple[str, str]]:
+def _broker(settings: Settings, folder: Path, status: Status) -> Iterator[tuple[str, str]]:
     """Bootstrap servers, and what to say of them: those set or kept, else a broker of our own until the end."""
-    settings = load_settings()
     located = locate_broker(settings.broker)
     if located is None:
         with EmbeddedBroker(folder / "broker", heap_mb=1024, throughput=True, progress=status.update) as own:

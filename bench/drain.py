@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from bench.site import Site
 
 
+STEADY_S = 1.0
+"""A shorter time of steady work says nothing."""
+
+
 @dataclass(frozen=True)
 class Drain:
     """What one drain came to.
@@ -29,7 +33,8 @@ class Drain:
         guarantee: `exactly_once` or `at_least_once`.
         events, members: of the workload.
         outputs: records written to the output topics.
-        seconds: from the first output's append time to the last one's.
+        steady_events: events applied
+        seconds: in this time, from when each partition had put something out to the last output, by append times.
         wall_s: from the start of the process until everything was applied, start-up included.
         core_s: processor time of the process and its children within `seconds`.
         peak_rss_mb: the most memory they held at once, in MiB.
@@ -41,6 +46,7 @@ class Drain:
     events: int
     members: int
     outputs: int
+    steady_events: int
     seconds: float
     wall_s: float
     core_s: float
@@ -48,9 +54,9 @@ class Drain:
     wrong: tuple[str, ...]
 
     @property
-    def events_per_s(self) -> float:
-        """Drain rate by the broker's append times."""
-        return self.events / self.seconds if self.seconds else 0.0
+    def events_per_s(self) -> float | None:
+        """Drain rate by the broker's append times; None when there were too few events to tell."""
+        return self._steady_rate(self.seconds)
 
     @property
     def events_per_wall_s(self) -> float:
@@ -58,9 +64,14 @@ class Drain:
         return self.events / self.wall_s
 
     @property
-    def events_per_core_s(self) -> float:
-        """Events for each second of processor time."""
-        return self.events / self.core_s if self.core_s else 0.0
+    def events_per_core_s(self) -> float | None:
+        """Events for each second of processor time; None as above."""
+        return self._steady_rate(self.core_s)
+
+    def _steady_rate(self, seconds: float) -> float | None:
+        if self.seconds < STEADY_S or self.steady_events < self.events / 2:
+            return None
+        return self.steady_events / seconds
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`: the fields, and the rates made of them."""
@@ -104,7 +115,8 @@ def measure_drain(
         events=workload.events,
         members=workload.members,
         outputs=outputs.total,
-        seconds=outputs.seconds,
+        steady_events=workload.events - outputs.applied_by(outputs.first_ms),
+        seconds=(outputs.last_ms - outputs.first_ms) / 1000,
         wall_s=contender.seconds,
         core_s=contender.cpu_s(outputs.first_ms, outputs.last_ms),
         peak_rss_mb=contender.peak_rss_bytes / 2**20,

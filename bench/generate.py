@@ -47,16 +47,20 @@ class Workload:
         return replace(self, events=events, members=max(1, round(self.members * events / self.events)))
 
     def activities(self, end_ms: int) -> Iterator[Activity]:
-        """All events, in order of time; the last one is of `end_ms`, which lies in the past when they are sent."""
+        """All events, in order of time; the last one is of `end_ms`, which lies in the past when they are sent.
+
+        Set-up steps are made in the app, so that every change of a page is one of tag, workflow or last activity.
+        """
         draws = random.Random(self.seed)
         draw, members, events, span_ms = draws.random, self.members, self.events, self.span_ms
         start_ms = end_ms - span_ms
         for number in range(events):
             kind = draw()
+            step, web = kind < SETUP_SHARE, kind >= 1 - WEB_SHARE
             yield Activity(
                 event_id=f"e{number}",
                 member_id=f"m{int(members * draw() ** 2):07d}",
                 occurred_at=start_ms + (number + 1) * span_ms // events,
-                type="setup.step_completed" if kind < SETUP_SHARE else QUALIFYING[int(kind * 1000) % 4],
-                channel="WEB" if draw() < WEB_SHARE else "APP",
+                type="setup.step_completed" if step else QUALIFYING[int(kind * 1000) % 4],
+                channel="WEB" if web else "APP",
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -31,15 +31,16 @@ class Outputs:
         pages: how many pages were written.
         last_pages: the last of each member, still encoded, by key.
         repeated: sequenced outputs whose event_id had been seen before.
-        first_ms, last_ms: the smallest and largest append time the broker gave, epoch ms.
+        last_ms: the largest append time the broker gave, epoch ms.
+        reached: by partition and append time, the highest number of an event that had caused an output.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     pages: int = 0
     last_pages: dict[bytes, bytes] = field(default_factory=dict)
     repeated: int = 0
-    first_ms: int = 1 << 62
     last_ms: int = 0
+    reached: dict[int, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
 
     @property
     def total(self) -> int:
@@ -47,9 +48,17 @@ class Outputs:
         return self.counts.total() + self.pages
 
     @property
-    def seconds(self) -> float:
-        """From the first output to the last."""
-        return (self.last_ms - self.first_ms) / 1000
+    def first_ms(self) -> int:
+        """When each partition had put something out, epoch ms: the start-up is then over for all of them."""
+        return max((min(by_ms) for by_ms in self.reached.values()), default=self.last_ms)
+
+    def applied_by(self, at_ms: int) -> int:
+        """How many events had been applied by then, taking each partition's share of them as even."""
+        reached = (
+            max((number + 1 for ms, number in by_ms.items() if ms <= at_ms), default=0)
+            for by_ms in self.reached.values()
+        )
+        return round(sum(reached) / (len(self.reached) or 1))
 
 
 async def read_outputs(site: Site, partitions: int) -> Outputs:
@@ -67,7 +76,6 @@ async def read_outputs(site: Site, partitions: int) -> Outputs:
 
 
 def _take(topic: str, record: ConsumerRecord, codec: Codec, outputs: Outputs, seen: set[str]) -> None:
-    outputs.first_ms = min(outputs.first_ms, record.timestamp)
     outputs.last_ms = max(outputs.last_ms, record.timestamp)
     if topic == MemberSnapshot.topic:
         outputs.pages += 1
@@ -78,6 +86,9 @@ def _take(topic: str, record: ConsumerRecord, codec: Codec, outputs: Outputs, se
     if isinstance(decoded, Output):
         outputs.repeated += decoded.event_id in seen
         seen.add(decoded.event_id)
+        if not decoded.cause.startswith("timer:"):
+            by_ms, number = outputs.reached[record.partition], int(decoded.cause.removeprefix("e"))
+            by_ms[record.timestamp] = max(number, by_ms.get(record.timestamp, 0))
 
 
 def differences(expected: Expected, outputs: Outputs) -> list[str]:

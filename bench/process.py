@@ -139,5 +139,8 @@ class Contender:
                     rss_bytes += process.memory_info().rss
             except psutil.NoSuchProcess:
                 continue
+        if rss_bytes > psutil.virtual_memory().total // 2:
+            # Rather no result than a machine that has to be rescued.
+            self._process.kill()
         if rss_bytes:
             self._samples.append(Sample(time.time() * 1000, sum(self._cpu_s.values()), rss_bytes))

@@ -11,6 +11,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from app.cli.root import app
+from app.service.metrics import METRICS
 from app.service.setting_table import SETTINGS
 from app.wire.schemas import shipped_schemas
 from app.wire.topics import RANK, Topic, load_topics
@@ -18,6 +19,8 @@ from app.wire.topics import RANK, Topic, load_topics
 FOLDER = Path(__file__).parent
 NOTE = "<!-- Made by docs/generate.py; do not edit. -->\n"
 WIDTH = 100
+METRICS_BEGIN = "<!-- metrics: made by docs/generate.py from app/service/metrics.py; do not edit -->"
+METRICS_END = "<!-- end of metrics -->"
 
 
 def settings_page() -> str:
@@ -90,11 +93,24 @@ def records_page() -> str:
     )
 
 
+def operations_page() -> str:
+    """The page as it is written, with the table of metrics between its two marks made anew."""
+    before, _, rest = (FOLDER / "operations.md").read_text(encoding="utf-8").partition(METRICS_BEGIN)
+    _, _, after = rest.partition(METRICS_END)
+    rows = [
+        f"| `{metric.name}` | {metric.kind} | {', '.join(metric.labels)} | {metric.meaning} | {metric.action} |"
+        for metric in METRICS
+    ]
+    table = ["| metric | kind | by | says | what to do |", "|---|---|---|---|---|", *rows]
+    return before + "\n".join([METRICS_BEGIN, *table, METRICS_END]) + after
+
+
 PAGES = {
     "settings.md": settings_page,
     "commands.md": commands_page,
     "topics.md": topics_page,
     "records.md": records_page,
+    "operations.md": operations_page,
 }
 
 

@@ -28,7 +28,7 @@ class Crossing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class TransferQueued(Crossing, frozen=True, kw_only=True, gc=False):
-    """The desk's copy of one transfer-requested; `request_id` is that output's event_id."""
+    """The desk's copy of one transfer-requested; `request_id` is that output's event_id, `playbook` the one that asks."""
 
     topic: ClassVar[str] = "internal-transfer-queued"
     key_field: ClassVar[str] = "pool"
@@ -42,7 +42,7 @@ class TransferQueued(Crossing, frozen=True, kw_only=True, gc=False):
 
 
 class TransferWithdrawn(Crossing, frozen=True, kw_only=True, gc=False):
-    """A member leaves the desk's queue: transferred by hand, cancelled, forgotten, merged or re-assigned."""
+    """A member leaves the desk's queue: transferred elsewhere, cancelled, forgotten, merged or re-assigned."""
 
     topic: ClassVar[str] = "internal-transfer-withdrawn"
     key_field: ClassVar[str] = "pool"
@@ -50,13 +50,14 @@ class TransferWithdrawn(Crossing, frozen=True, kw_only=True, gc=False):
     pool: str
     member_id: str
     request_id: str
+    playbook: str
     reason: str
 
 
 class TransferAnswer(Crossing, frozen=True, kw_only=True, gc=False):
     """The desk's answer to one request: `type` TRANSFERRED (automatic) or ATTEMPT_FAILED.
 
-    `attempts` counts the request's attempts so far; `next_attempt_at` is None when `final` or transferred.
+    `attempts` counts the request's attempts, this one included; `next_attempt_at` is None when `final` or transferred.
     """
 
     topic: ClassVar[str] = "internal-transfer-answer"
@@ -65,6 +66,7 @@ class TransferAnswer(Crossing, frozen=True, kw_only=True, gc=False):
     member_id: str
     pool: str
     request_id: str
+    playbook: str
     type: str
     attempts: int
     final: bool = False
@@ -72,11 +74,29 @@ class TransferAnswer(Crossing, frozen=True, kw_only=True, gc=False):
     reason: str | None = None
 
 
+class MergeStep(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One merge on the way of a `MemberMoved`: `member_id` was merged into the next one, or into the receiver."""
+
+    member_id: str
+    merged_at: int
+
+
 class MemberMoved(Crossing, frozen=True, kw_only=True, gc=False):
     """What a merged-away member hands to the one it was merged into.
 
-    Either its history at the merge (`value` None), or one later event of the old id (`value` is that input's bytes,
-    `source_topic` its topic and `appended_at` its append time), to be applied as the new member's own.
+    Either its history at the merge (`source_topic` None), or one later event of the old id (`value` is that input's
+    bytes, `source_topic` its topic and `appended_at` its append time), to be applied as the new member's own.
+
+    Attributes:
+        member_id: whom it goes to now; a receiver that was itself merged away sends it on.
+        from_member_id: the old id whose history or event it is.
+        path: the merges it has followed so far, in order.
+        seen: history: whether the old id ever was a member; one that was not has no history.
+        last_activity: history: the latest qualifying activity, by re-engager.
+        last_in_app_activity: history: the latest activity on channel APP.
+        scores: history: the scores that are not empty.
+        tags: history: the tags but those of inactivity.
+        merged_from: history: the ids merged into the old one before.
     """
 
     topic: ClassVar[str] = "internal-member-moved"
@@ -84,9 +104,13 @@ class MemberMoved(Crossing, frozen=True, kw_only=True, gc=False):
 
     member_id: str
     from_member_id: str
-    last_activity_at: int | None = None
+    path: list[MergeStep]
+    seen: bool = True
+    last_activity: dict[str, int] = msgspec.field(default_factory=dict)
+    last_in_app_activity: int | None = None
     scores: dict[str, int] = msgspec.field(default_factory=dict)
     tags: list[str] = msgspec.field(default_factory=list)
+    merged_from: list[str] = msgspec.field(default_factory=list)
     source_topic: str | None = None
     appended_at: int | None = None
     value: bytes | None = None
@@ -131,7 +155,10 @@ class DigestItem(Crossing, frozen=True, kw_only=True, gc=False):
 
 
 class Rerouted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An input record found in another partition than its key belongs to, on the way to its own."""
+    """An input record found in another partition than its key belongs to, on the way to its own.
+
+    `topic` is that of members; see `INTERNALS`.
+    """
 
     topic: ClassVar[str] = "internal-rerouted"
     key_field: ClassVar[str | None] = None
@@ -197,4 +224,5 @@ INTERNALS: dict[str, type[AnyInternal]] = {
         Rerouted,
         JournalEntry,
     )
-}
+} | {"internal-desk-rerouted": Rerouted}
+"""By topic. Each processor has its own topic of rerouted records, for their numbers of partitions may differ."""

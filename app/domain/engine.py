@@ -62,7 +62,7 @@ class Engine(Generic[E]):
         self.mark = mark
         self.wakes_left = NEVER_MS
         self.spoilt: set[str] = set()
-        """Entities whose timers raised and are left alone, so that they hold up nobody else."""
+        """Entities whose timers raised: they hold up nobody else, and are tried again by whoever opens the partition."""
         self.ceiling: Mark | None = None
         """A recorded mark that silent timers must not pass: how a replay repeats a live batch that was cut short."""
 
@@ -86,13 +86,19 @@ class Engine(Generic[E]):
             if self.wakes_left <= 0:
                 self.mark = max(self.mark, entry)
                 return
+            if entry[1] in self.spoilt:
+                self.deadlines.skip()
+                continue
             self.wakes_left -= 1
             self.deadlines.pop()
             self._wake(entry)
         self.mark = bound
 
-    def apply(self, key: str, record: object) -> None:
-        """Apply one record to the entity `key`, after its own timers due by then. The caller has moved time first."""
+    def apply(self, key: str, record: object) -> bool:
+        """Apply one record to the entity `key`, after its own timers due by then. The caller has moved time first.
+
+        Returns what `Core.apply` does: whether it changed anything that is kept.
+        """
         core = self.core
         entity = self.entities.get(key)
         if entity is None:
@@ -100,9 +106,10 @@ class Engine(Generic[E]):
         elif entity.armed_for != core.playbooks_hash:
             self.rearm(entity)
         if not core.apply(entity, record, self.sink):
-            return
+            return False
         self.entities.keep(entity)
         self._settle(entity)
+        return True
 
     def rearm(self, entity: E) -> None:
         """Bring an entity under the current playbooks: when it is met, or by the sweep that visits silent ones."""
@@ -116,7 +123,7 @@ class Engine(Generic[E]):
         """Fire what an index entry stands for. An entry the entity has outgrown only moves to where it now belongs."""
         due_ms, key = entry
         entity = self.entities.get(key)
-        if entity is None or entity.indexed_due_ms != due_ms or key in self.spoilt:
+        if entity is None or entity.indexed_due_ms != due_ms:
             return
         entity.indexed_due_ms = NEVER_MS
         try:
@@ -124,10 +131,10 @@ class Engine(Generic[E]):
                 self.core.rearm(entity, self.sink)
             if self.core.next_due_ms(entity) <= due_ms:
                 self.core.fire(entity, due_ms, self.sink)
+            self.entities.keep(entity)
+            self._settle(entity)
         except Exception as bug:
             raise TimerFailed(key) from bug
-        self.entities.keep(entity)
-        self._settle(entity)
 
     def _settle(self, entity: E) -> None:
         """Leave no timer of the entity behind the mark, and none without an index entry at or before it."""

@@ -97,5 +97,8 @@ class Deadlines(Protocol):
     def pop(self) -> None:
         """Remove the entry `first` returned."""
 
+    def skip(self) -> None:
+        """Pass over the entry `first` returned: it stays, and is met again when the partition is next opened."""
+
     def put(self, due_ms: int, key: str) -> None:
         """Add an entry; one that is there already stays as it is."""

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.domain.events import Activity, MemberProfile
+from app.domain.crossings import MemberMoved
+from app.domain.events import Activity, MemberProfile, ScoreCommand
+from app.domain.feedback import FEEDBACK
+from app.domain.merging import take_over
 from app.domain.profile import note_profile
+from app.domain.scores import note_score
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +18,12 @@ if TYPE_CHECKING:
 
 
 def note_activity(turn: Turn, activity: Activity) -> None:
-    """Activity on channel APP, of whatever type, is what the page shows as the last in-app activity."""
+    """Activity on channel APP, of whatever type, is what the page shows as the last in-app activity.
+
+    Activities that say what became of a nudge are noted with it (contract 6.6).
+    """
+    if activity.type in FEEDBACK:
+        FEEDBACK[activity.type](turn, activity)
     if activity.channel != "APP":
         return
     last_ms = turn.hot.last_in_app_ms
@@ -26,5 +35,7 @@ def note_activity(turn: Turn, activity: Activity) -> None:
 FACTS: dict[type, Callable[[Turn, Any], None]] = {
     Activity: note_activity,
     MemberProfile: note_profile,
+    ScoreCommand: note_score,
+    MemberMoved: take_over,
 }
 """By record type; records of other types hold no such fact."""

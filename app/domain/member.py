@@ -19,7 +19,16 @@ class Member(Entity):
     `read` gives a stored part (its number: bytes or None), as `Core.load` got it; None when nothing lies in a store.
     """
 
-    __slots__ = ("_cold", "_cold_changed", "_older", "_older_changed", "_read", "hot")
+    __slots__ = (
+        "_cold",
+        "_cold_changed",
+        "_cold_gone",
+        "_ids_gone",
+        "_older",
+        "_older_changed",
+        "_read",
+        "hot",
+    )
 
     def __init__(self, key: str, hot: Hot, read: Callable[[int], bytes | None] | None = None) -> None:
         super().__init__(key, hot.armed_for)
@@ -29,6 +38,8 @@ class Member(Entity):
         self._older_changed = False
         self._cold: Cold | None = None
         self._cold_changed = False
+        self._cold_gone = False
+        self._ids_gone = False
 
     @classmethod
     def load(cls, key: str, read: Callable[[int], bytes | None]) -> Member | None:
@@ -40,16 +51,22 @@ class Member(Entity):
         # The reader is let go where nothing is left to read: it may hold on to much.
         return cls(key, hot, read if hot.older_ids or hot.has_cold else None)
 
-    def dump(self) -> Iterator[tuple[int, bytes]]:
+    def dump(self) -> Iterator[tuple[int, bytes | None]]:
         """The hot part, and the others if they changed since the last call; see `entity.Core.dump`."""
         self.hot.armed_for = self.armed_for
         yield HOT_PART, encode_hot(self.hot)
         if self._older_changed and self._older is not None:
-            self._older_changed = False
+            self._older_changed = self._ids_gone = False
             yield IDS_PART, encode_ids(self._older)
+        elif self._ids_gone:
+            self._ids_gone = False
+            yield IDS_PART, None
         if self._cold_changed and self._cold is not None:
-            self._cold_changed = False
+            self._cold_changed = self._cold_gone = False
             yield COLD_PART, encode_cold(self._cold)
+        elif self._cold_gone:
+            self._cold_gone = False
+            yield COLD_PART, None
 
     def cold(self) -> Cold:
         """The cold part; an empty one if none was ever written. May read the store once."""
@@ -62,6 +79,21 @@ class Member(Entity):
         """The cold part was changed and is to be written."""
         self.hot.has_cold = True
         self._cold_changed = True
+
+    def wipe(self) -> None:
+        """Forget everything but the counters, the now they belong to, and the recent event ids (contract 5)."""
+        hot = self.hot
+        self._cold_gone = self._cold_gone or hot.has_cold
+        self._cold, self._cold_changed = None, False
+        self.hot = Hot(
+            hot.armed_for,
+            now_ms=hot.now_ms,
+            sequence=hot.sequence,
+            recent=hot.recent,
+            older_ids=hot.older_ids,
+            openings=hot.openings,
+            nudges=hot.nudges,
+        )
 
     def has_applied(self, id_hash: bytes) -> bool:
         """Whether the id is among the last 64 applied (contract 3). May read the store once."""
@@ -83,6 +115,13 @@ class Member(Entity):
             self._older_changed = True
             hot.older_ids = True
             hot.recent = b""
+
+    def forget_ids(self) -> None:
+        """No record is known to be applied any more."""
+        hot = self.hot
+        self._ids_gone = self._ids_gone or hot.older_ids
+        self._older, self._older_changed = None, False
+        hot.recent, hot.older_ids = b"", False
 
     def _older_ids(self) -> bytes:
         if self._older is None:

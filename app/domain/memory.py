@@ -40,6 +40,10 @@ class MemoryDeadlines:
         """Remove the earliest entry."""
         self._known.discard(heapq.heappop(self._heap))
 
+    def skip(self) -> None:
+        """Pass over the earliest entry; nothing here is ever opened again."""
+        self.pop()
+
     def put(self, due_ms: int, key: str) -> None:
         """Add an entry; one that is there already stays."""
         entry = (due_ms, key)

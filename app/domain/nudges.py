@@ -76,12 +76,12 @@ def retime_held_nudges(turn: Turn) -> None:
             retime(turn, ref, nudge, due_ms)
 
 
-def snooze_nudges(turn: Turn, stem: str, until_ms: int) -> None:
-    """SNOOZE_NUDGES: from now until `until_ms` the workflow's nudges to the member are suppressed; no stem: all.
+def snooze_nudges(turn: Turn, stem: str | None, until_ms: int) -> None:
+    """SNOOZE_NUDGES: from now until `until_ms` the workflow's nudges to the member are suppressed; None: all.
 
     The newest word counts, also one that ends an earlier snooze.
     """
-    if stem:
+    if stem is not None:
         workflow = (turn.hot.workflows or {})[stem]
         workflow.snoozed_until_ms = until_ms
     else:
@@ -97,12 +97,9 @@ def judge(turn: Turn, nudge: Pending) -> Verdict:
         return Verdict(suppressed="held_out")
     if now_ms < max(cold.snoozed_until_ms, _workflow_snoozed_until_ms(turn, nudge)):
         return Verdict(suppressed="snoozed")
-    reachable = policy.reachable(cold.profile, nudge.message.channels)
-    if not reachable:
-        return Verdict(suppressed="no_channel")
-    channel = next((channel for channel in reachable if policy.consents(cold.profile, channel)), None)
-    if channel is None:
-        return Verdict(suppressed="no_consent")
+    channel, missing = policy.channel_for(cold.profile, nudge.message.channels)
+    if missing:
+        return Verdict(suppressed=missing)
     if policy.open_from_ms(now_ms, cold.profile) > now_ms:
         return Verdict(wait_until_ms=policy.released_ms(now_ms, cold.profile, member.key))
     if policy.is_capped(now_ms, cold.sent):

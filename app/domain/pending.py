@@ -12,6 +12,8 @@ from app.domain.outputs import Nudge, NudgeSuppressed
 from app.domain.timers import arm, cancel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.domain.nudge_state import Pending
     from app.domain.playbook import Playbook
     from app.domain.turn import Turn
@@ -116,16 +118,15 @@ def drop_workflows_nudges(turn: Turn, playbook: Playbook | None, stem: str) -> N
                 forget(turn, ref)
 
 
-def drop_nudges(turn: Turn, *, of_missing_playbooks: bool = False) -> None:
-    """Drop every planned nudge, in plan order: the member is forgotten or merged into another (contract 5).
+def drop_nudges(turn: Turn, of: Callable[[str], bool] = lambda _playbook: True) -> None:
+    """Drop planned nudges, in plan order: of playbooks that are gone (`of` a name), or all of a member who goes.
 
-    `of_missing_playbooks`: only those of playbooks that are gone.
+    A member goes who is forgotten, or merged into another (contract 5).
     """
     if turn.hot.pending:
         for ref, nudge in list(turn.member.cold().pending.items()):
-            playbook = turn.playbooks.by_name.get(nudge.playbook)
-            if playbook is None or not of_missing_playbooks:
-                suppress(turn, playbook, nudge, RESOLVED)
+            if of(nudge.playbook):
+                suppress(turn, turn.playbooks.by_name.get(nudge.playbook), nudge, RESOLVED)
                 forget(turn, ref)
 
 

@@ -18,8 +18,19 @@ class FirstSeen:
     """Stands, where the type of a record is asked for, for a member's being seen for the first time."""
 
 
+class Leaving:
+    """Stands, where the type of a record is asked for, for a member's being forgotten or merged away.
+
+    The reaction is called with the reason, as text, in place of a record; workflows are resolved by then.
+    """
+
+
 Interest = tuple[type, str | None]
-"""What a playbook reacts to: (record type, None), or (Activity, its `type`), or (FirstSeen, None)."""
+"""What a playbook reacts to.
+
+(record type, None), or (Activity, its `type`), or (ScoreChange, name of the score), or (FirstSeen, None), or
+(Leaving, None).
+"""
 
 
 class Playbook(Protocol):

@@ -6,7 +6,10 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from app.domain.events import Activity
-from app.domain.playbook import KIND_ORDER, FirstSeen
+from app.domain.playbook import KIND_ORDER, FirstSeen, Leaving
+from app.domain.points import Points
+from app.domain.policy import Policy
+from app.domain.scores import UNCLAMPED, Clamp, ScoreChange, settle_scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,25 +21,38 @@ _NOBODY: tuple[Callable[[Turn, Any], None], ...] = ()
 
 
 class PlaybookSet:
-    """Compiled playbooks in the order in which they act: by kind, then by name. Never changed once made.
+    """Compiled playbooks in the order in which they act, by kind, then by name; and the policy beside them.
 
-    `hash` tells one set of playbooks from another: 12 hex digits, the same in every process whatever the order they
-    were given in. `first_seen` is what to do about a member's first record, before anything else. Names must be
-    unique; the loader has refused others.
+    Never changed once made. `hash` tells one set of playbooks and policy from another: 12 hex digits, the same in
+    every process whatever the order they were given in. `first_seen` is what to do about a member's first record,
+    before anything else, `leaving` what to do when it is forgotten or merged away. Names must be unique, and clamps of
+    one score equal; the loader has refused others.
     """
 
-    def __init__(self, playbooks: Iterable[Playbook]) -> None:
+    def __init__(self, playbooks: Iterable[Playbook], policy: Policy | None = None) -> None:
         self.playbooks: tuple[Playbook, ...] = tuple(
             sorted(playbooks, key=lambda playbook: (KIND_ORDER.index(playbook.kind), playbook.name))
         )
         self.by_name: dict[str, Playbook] = {playbook.name: playbook for playbook in self.playbooks}
-        self.hash = _hash_of(self.playbooks)
+        self.policy = policy or Policy()
+        self.hash = _hash_of(self.playbooks, self.policy)
         self._by_activity: dict[str, tuple[Callable[[Turn, Any], None], ...]] = {}
         self._by_record: dict[type, tuple[Callable[[Turn, Any], None], ...]] = {}
+        self._by_score: dict[str, tuple[Callable[[Turn, Any], None], ...]] = {}
+        points = [playbook for playbook in self.playbooks if isinstance(playbook, Points)]
+        self._clamps = {playbook.score: playbook.clamp for playbook in points if playbook.clamp != UNCLAMPED}
+        up_to_points = KIND_ORDER.index(Points.kind)
         for playbook in self.playbooks:
-            for interest, reaction in playbook.reactions():
-                self._index(interest, reaction)
+            if KIND_ORDER.index(playbook.kind) <= up_to_points:
+                self._index_reactions(playbook)
+        # What an activity has earned is seen by score playbooks before later kinds see the activity (contract 5).
+        for activity in {rule.activity for playbook in points for rule in playbook.rules}:
+            self._index((Activity, activity), _settle)
+        for playbook in self.playbooks:
+            if KIND_ORDER.index(playbook.kind) > up_to_points:
+                self._index_reactions(playbook)
         self.first_seen = self._by_record.pop(FirstSeen, _NOBODY)
+        self.leaving = self._by_record.pop(Leaving, _NOBODY)
 
     def reactions(self, record: Any) -> tuple[Callable[[Turn, Any], None], ...]:
         """What is to be done about a record, in order."""
@@ -45,16 +61,33 @@ class PlaybookSet:
             return self._by_activity.get(record.type, _NOBODY)
         return self._by_record.get(record_type, _NOBODY)
 
+    def score_reactions(self, score: str) -> tuple[Callable[[Turn, Any], None], ...]:
+        """What is to be done about a change of a score, in order."""
+        return self._by_score.get(score, _NOBODY)
+
+    def clamp(self, score: str) -> Clamp:
+        """Within which bounds every change of a score keeps it."""
+        return self._clamps.get(score, UNCLAMPED)
+
+    def _index_reactions(self, playbook: Playbook) -> None:
+        for interest, reaction in playbook.reactions():
+            self._index(interest, reaction)
+
     def _index(self, interest: Interest, reaction: Callable[[Turn, Any], None]) -> None:
-        record_type, activity_type = interest
-        if activity_type is None:
+        record_type, name = interest
+        if name is None:
             self._by_record[record_type] = (*self._by_record.get(record_type, ()), reaction)
         else:
-            self._by_activity[activity_type] = (*self._by_activity.get(activity_type, ()), reaction)
+            index = self._by_score if record_type is ScoreChange else self._by_activity
+            index[name] = (*index.get(name, ()), reaction)
 
 
-def _hash_of(playbooks: tuple[Playbook, ...]) -> str:
-    digest = blake2b(digest_size=6)
+def _settle(turn: Turn, _record: object) -> None:
+    settle_scores(turn)
+
+
+def _hash_of(playbooks: tuple[Playbook, ...], policy: Policy) -> str:
+    digest = blake2b(f"{policy.version}\0".encode(), digest_size=6)
     for playbook in playbooks:
         digest.update(f"{playbook.kind}\0{playbook.name}\0{playbook.version}\0".encode())
     return digest.hexdigest()

@@ -71,15 +71,21 @@ class Policy:
         """Whether the member is one of those the playbook's nudges are kept from; raising the percentage only adds."""
         return hold_out_rank(playbook, member_id) < self.hold_out_percent
 
-    def reachable(self, profile: Profile, wanted: Sequence[str]) -> list[str]:
-        """The channels of the one list that counts on which the member has an address, in order.
+    def channel_for(self, profile: Profile, wanted: Sequence[str]) -> tuple[str, str]:
+        """The first channel with an address and consent, and why there is none; one of the two is empty.
 
-        That list is the member's own if not empty, else `wanted` (the nudge's or playbook's), else the policy's.
+        One list counts: the member's own if not empty, else `wanted` (the nudge's or playbook's), else the policy's.
         """
         channels = profile.channels or wanted or self.channels
-        return [channel for channel in channels if _has_address(profile, channel)]
+        reachable = [channel for channel in channels if _has_address(profile, channel)]
+        if not reachable:
+            return "", "no_channel"
+        for channel in reachable:
+            if self.has_consent(profile, channel):
+                return channel, ""
+        return "", "no_consent"
 
-    def consents(self, profile: Profile, channel: str) -> bool:
+    def has_consent(self, profile: Profile, channel: str) -> bool:
         """Whether the member may be written to on the channel: explicitly, else by default, else not."""
         said = (profile.consents or {}).get(channel)
         return self.consent_default.get(channel, False) if said is None else said
@@ -105,9 +111,7 @@ class Policy:
     def _is_closed(self, moment: datetime, profile: Profile) -> bool:
         minute, start, end = minute_of_day(moment), self.quiet_from, self.quiet_to
         quiet = start <= minute < end if start <= end else minute >= start or minute < end
-        return quiet or (
-            self.holidays and is_public_holiday(moment.date(), profile.country, profile.region)
-        )
+        return quiet or (self.holidays and is_public_holiday(moment.date(), profile.country, profile.region))
 
 
 def hold_out_rank(playbook: str, member_id: str) -> float:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.domain.nudges import retime_held_nudges
+
 if TYPE_CHECKING:
     from app.domain.events import MemberProfile
     from app.domain.state import Profile
@@ -31,6 +33,7 @@ def note_profile(turn: Turn, record: MemberProfile) -> None:
     """
     cold = turn.member.cold()
     profile, hot = cold.profile, turn.hot
+    place = (profile.time_zone, profile.country, profile.region)
     for field in ON_THE_PAGE:
         value = getattr(record, field)
         if value is not None and _is_newest(turn, profile, field) and getattr(hot, field) != value:
@@ -41,8 +44,23 @@ def note_profile(turn: Turn, record: MemberProfile) -> None:
         if value is not None and _is_newest(turn, profile, field):
             setattr(profile, field, value)
     for channel, consent in record.consents.items():
-        if _is_newest(turn, profile, f"consents.{channel}"):
-            _set_consent(profile, channel, consent)
+        set_consent(turn, channel, consent)
+    if (profile.time_zone, profile.country, profile.region) != place:
+        # What waits was timed by the zone and the holidays of the old place (contract 8, "Policy").
+        retime_held_nudges(turn)
+
+
+def set_consent(turn: Turn, channel: str, consent: bool | None) -> None:
+    """Note what was said of a nudge channel, unless something newer was; None: back to the policy's default."""
+    profile = turn.member.cold().profile
+    if not _is_newest(turn, profile, f"consents.{channel}"):
+        return
+    consents = dict(profile.consents or {})
+    if consent is None:
+        consents.pop(channel, None)
+    else:
+        consents[channel] = consent
+    profile.consents = consents or None
 
 
 def _is_newest(turn: Turn, profile: Profile, field: str) -> bool:
@@ -52,12 +70,3 @@ def _is_newest(turn: Turn, profile: Profile, field: str) -> bool:
     profile.told_ms[field] = turn.at_ms
     turn.member.cold_changed()
     return True
-
-
-def _set_consent(profile: Profile, channel: str, consent: bool | None) -> None:
-    consents = dict(profile.consents or {})
-    if consent is None:
-        consents.pop(channel, None)
-    else:
-        consents[channel] = consent
-    profile.consents = consents or None

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.domain import reengager
+from app.domain.nudges import retime_held_nudges
+from app.domain.pending import drop_nudges
 from app.domain.snapshot import settle_page
+from app.domain.state import ReengagerState
 from app.domain.timers import cancel_all
 from app.domain.turn import Turn
 from app.domain.workflow import playbook_of, resolve_workflow
@@ -25,11 +28,13 @@ def rearm_member(member: Member, playbooks: PlaybookSet, sink: Sink) -> None:
     member.armed_for = playbooks.hash
     if not member.hot.born:
         return
-    turn = Turn(member, sink, member.hot.now_ms, f"playbooks:{playbooks.hash}")
+    turn = Turn(member, sink, member.hot.now_ms, f"playbooks:{playbooks.hash}", playbooks)
     _resolve_orphans(turn, playbooks)
     _retire_states(turn, playbooks)
+    drop_nudges(turn, of=lambda playbook: playbook not in playbooks.by_name)
     for playbook in playbooks.playbooks:
         playbook.rearm(turn)
+    retime_held_nudges(turn)
     settle_page(turn)
 
 
@@ -45,8 +50,10 @@ def _retire_states(turn: Turn, playbooks: PlaybookSet) -> None:
         kind = str(state.__struct_config__.tag)
         if not _is_present(playbooks, name, kind):
             del hot.states[name]
+            drop_nudges(turn, of=name.__eq__)
             cancel_all(hot.timers, name)
-            reengager.retire(turn, state)
+            if isinstance(state, ReengagerState):
+                reengager.retire(turn, name, state)
 
 
 def _is_present(playbooks: PlaybookSet, name: str, kind: str) -> bool:

@@ -16,10 +16,16 @@ class Refused(NamedTuple):
     message: str
 
 
+class PageGone(NamedTuple):
+    """The member is forgotten or merged away: its member-snapshot is deleted (contract 4)."""
+
+    member_id: str
+
+
 class Sink:
     """Collects what one batch puts out, in the order in which it was decided.
 
-    `outputs` holds output records, crossing facts and `Refused`, and is emptied by whoever drives the engine.
+    `outputs` holds output records, crossing facts, `Refused`, `PageGone` and `hop.Hop`, and is emptied by whoever drives the engine.
     """
 
     __slots__ = ("outputs",)

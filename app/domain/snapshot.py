@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.domain.instants import SECOND_MS
-from app.domain.outputs import MemberSnapshot, WorkflowView
+from app.domain.outputs import MemberSnapshot, PendingNudge, TransferView, WorkflowView
+from app.domain.pending import NUDGE_TIMER
+from app.domain.setup import steps_in_order
 from app.domain.state import ReengagerState
 from app.domain.timers import arm, cancel
+from app.domain.transfer import PENDING
 from app.domain.workflow import workflow_id
 
 if TYPE_CHECKING:
@@ -49,17 +52,24 @@ def write_page(turn: Turn) -> None:
 def page(member: Member) -> MemberSnapshot:
     """The page as it is at the member's now."""
     hot = member.hot
+    shown = _first_reengager(hot)
+    setup = None if shown is None else shown.setup
     return MemberSnapshot(
         member_id=member.key,
         occurred_at=hot.now_ms,
         tags=sorted(hot.tags) if hot.tags else [],
         inactive_since=_inactive_since(hot),
         last_in_app_activity=hot.last_in_app_ms,
+        setup_steps=[] if setup is None else steps_in_order(setup),
+        setup_completed_at=None if setup is None else setup.completed_ms,
+        transfer=_transfer(shown),
         workflows=_workflows(member) if hot.workflows else [],
         owner_id=hot.owner_id,
         coach_id=hot.coach_id,
         company_id=hot.company_id,
         location_id=hot.location_id,
+        scores=dict(hot.scores) if hot.scores else {},
+        pending_nudges=_pending_nudges(member) if hot.pending else [],
     )
 
 
@@ -69,6 +79,25 @@ def _inactive_since(hot: Hot) -> int | None:
         return None
     own = {state.tag for state in hot.states.values() if isinstance(state, ReengagerState)}
     return min((since_ms for tag, since_ms in hot.tags.items() if tag in own), default=None)
+
+
+def _first_reengager(hot: Hot) -> ReengagerState | None:
+    """Whose set-up and transfer the page shows: with several re-engagers, the first by name."""
+    names = [name for name, state in hot.states.items() if isinstance(state, ReengagerState)]
+    found = hot.states[min(names)] if names else None
+    return found if isinstance(found, ReengagerState) else None
+
+
+def _transfer(shown: ReengagerState | None) -> TransferView:
+    """Where the transfer stands; none is pending where there is no re-engager."""
+    if shown is None:
+        return TransferView()
+    transfer = shown.transfer
+    if transfer is None:
+        return TransferView(state=PENDING)
+    return TransferView(
+        state=transfer.state, pool=transfer.pool, program=transfer.program, attempts=transfer.attempts
+    )
 
 
 def _workflows(member: Member) -> list[WorkflowView]:
@@ -81,4 +110,20 @@ def _workflows(member: Member) -> list[WorkflowView]:
             opened_at=workflow.opened_ms,
         )
         for stem, workflow in (member.hot.workflows or {}).items()
+    ]
+
+
+def _pending_nudges(member: Member) -> list[PendingNudge]:
+    """The planned nudges, in the order in which they will be judged."""
+    pending = member.cold().pending
+    return [
+        PendingNudge(
+            playbook=playbook,
+            workflow_id=pending[ref].workflow_id,
+            recipient_role=pending[ref].message.role,
+            template=pending[ref].message.template,
+            due_at=due_ms,
+        )
+        for due_ms, name, playbook, ref in member.hot.timers
+        if name == NUDGE_TIMER
     ]

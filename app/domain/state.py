@@ -12,6 +12,7 @@ import msgspec
 
 from app.domain.nudge_state import Pending, Sent  # noqa: TC001  as Timer
 from app.domain.timers import Timer  # noqa: TC001  msgspec resolves the annotation when it builds its codec
+from app.domain.transfer_state import SetUp, Transfer  # noqa: TC001  as Timer
 
 HOT_PART = 0
 IDS_PART = 1
@@ -44,10 +45,14 @@ class ReengagerState(msgspec.Struct, array_like=True, tag="reengager", gc=False)
     Attributes:
         tag: the tag it keeps; the playbook may have been given another since.
         last_ms: the latest qualifying activity, None when there was none.
+        setup: what is known of the set-up, None when nothing is.
+        transfer: where the transfer stands, None while nothing was said of it: one is pending.
     """
 
     tag: str
     last_ms: int | None = None
+    setup: SetUp | None = None
+    transfer: Transfer | None = None
 
 
 class PointsState(msgspec.Struct, array_like=True, tag="points", gc=False):
@@ -66,6 +71,20 @@ class PointsState(msgspec.Struct, array_like=True, tag="points", gc=False):
 
 PlaybookState = ReengagerState | PointsState
 """State of one playbook for one member, told apart by its kind; later kinds join this union."""
+
+
+class Merged(msgspec.Struct, array_like=True, gc=False):
+    """What merges have to do with a member.
+
+    Attributes:
+        into: the member it was merged into, which has everything that comes for it; None: it was not.
+        at_ms: when that was.
+        away: the ids merged into it, directly or through others, the earliest first; see `merging.MOST_MERGED`.
+    """
+
+    into: str | None = None
+    at_ms: int = 0
+    away: list[str] = msgspec.field(default_factory=list)
 
 
 class Hot(msgspec.Struct, array_like=True):
@@ -91,6 +110,7 @@ class Hot(msgspec.Struct, array_like=True):
         owner_id: with coach_id, company_id and location_id from the profile, for they stand on the page.
         scores: the scores that are not empty, by name.
         pending: number of planned nudges whose outcome is open; they lie in part 2.
+        merged: None for a member that was neither merged into another nor had another merged into it.
     """
 
     armed_for: str
@@ -115,6 +135,7 @@ class Hot(msgspec.Struct, array_like=True):
     location_id: str | None = None
     scores: dict[str, int] | None = None
     pending: int = 0
+    merged: Merged | None = None
 
 
 class Profile(msgspec.Struct, array_like=True):

@@ -74,6 +74,8 @@ def _read_hot(body: memoryview) -> Hot:
     for state in hot.states.values():
         if isinstance(state, ReengagerState):
             state.tag = intern(state.tag)
+            if state.transfer is not None:
+                state.transfer.state = intern(state.transfer.state)
     return hot
 
 

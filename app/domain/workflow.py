@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from app.domain.outputs import WorkflowOpened, WorkflowResolved
+from app.domain.pending import drop_workflows_nudges
 from app.domain.state import Workflow
 
 if TYPE_CHECKING:
@@ -39,7 +40,12 @@ MOVES = (
     Move("reengager", CLOSED, OPEN, "returned", "qualifying activity of an inactive member, contract 6.1"),
     Move("reengager", OPEN, CLOSED, "transferred", "transferred to a coach, contract 6.1"),
     Move("reengager", OPEN, CLOSED, "manually_transferred", "transferred to a coach by hand, contract 6.1"),
+    Move("score", CLOSED, OPEN, "score_condition", "a score meets the condition, contract 6.2"),
+    Move("score", OPEN, CLOSED, "condition_false", "the score no longer meets the condition, contract 6.2"),
+    Move("score", OPEN, CLOSED, "at_once", "the playbook says so, contract 6.2"),
     Move(ANY_KIND, OPEN, CLOSED, "operator", "RESOLVE_WORKFLOW, contract 5"),
+    Move(ANY_KIND, OPEN, CLOSED, "forgotten", "FORGET_MEMBER, contract 5"),
+    Move(ANY_KIND, OPEN, CLOSED, "merged", "the member was merged into another, contract 5"),
     Move(ANY_KIND, OPEN, CLOSED, "playbook_removed", "its playbook is gone, contract 5"),
 )
 """Every legal move. The documents' diagrams are drawn from this table; a move that is not in it is a bug."""
@@ -103,12 +109,11 @@ def open_workflow(
 
 
 def resolve_workflow(turn: Turn, playbook: Playbook | None, workflow_stem: str, resolution: str) -> None:
-    """Resolve the open workflow of the stem. `playbook` is None when it is gone."""
+    """Resolve the open workflow of the stem, and drop its nudges. `playbook` is None when it is gone."""
     hot = turn.hot
     if hot.workflows is None:
         raise IllegalMove(f"{workflow_stem}: no workflow is open")
-    workflow = hot.workflows.pop(workflow_stem)
-    hot.workflows = hot.workflows or None
+    workflow = hot.workflows[workflow_stem]
     _check(workflow.kind, CLOSED, resolution)
     turn.page_urgent = True
     turn.emit(
@@ -119,6 +124,9 @@ def resolve_workflow(turn: Turn, playbook: Playbook | None, workflow_stem: str, 
         resolution=resolution,
         opened_at=workflow.opened_ms,
     )
+    drop_workflows_nudges(turn, playbook, workflow_stem)
+    del hot.workflows[workflow_stem]
+    hot.workflows = hot.workflows or None
 
 
 def _check(kind: str, after: str, name: str) -> None:

@@ -1,8 +1,12 @@
 """Every kind of playbook there is, by the word that stands after `kind =`."""
 
 from app.playbooks.model import PlaybookModel
+from app.playbooks.points import PointsModel
 from app.playbooks.reengager import ReengagerModel
+from app.playbooks.score import ScoreModel
 
 KINDS: dict[str, type[PlaybookModel]] = {
     "reengager": ReengagerModel,
+    "points": PointsModel,
+    "score": ScoreModel,
 }

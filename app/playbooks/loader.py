@@ -12,7 +12,7 @@ from app.domain.errors import UserError, UserErrors
 from app.domain.playbook_set import PlaybookSet
 from app.playbooks.conflicts import conflicts
 from app.playbooks.kinds import KINDS
-from app.playbooks.policy import Policy
+from app.playbooks.policy import PolicyModel
 from app.playbooks.problems import nearest, problems_of
 
 if TYPE_CHECKING:
@@ -44,14 +44,16 @@ def load_playbooks(folder: Path | None) -> PlaybookSet:
     """
     root = DEFAULTS if folder is None else folder
     problems: list[UserError] = []
-    written = list(_read_all(root, problems))
+    policies: list[PolicyModel] = []
+    written = list(_read_all(root, policies, problems))
     problems += conflicts(written)
     if problems:
         raise UserErrors(problems)
-    return PlaybookSet(playbook.model.compile() for playbook in written)
+    policy = policies[0] if policies else PolicyModel()
+    return PlaybookSet((playbook.model.compile() for playbook in written), policy.compile())
 
 
-def _read_all(root: Path, problems: list[UserError]) -> Iterator[Written]:
+def _read_all(root: Path, policies: list[PolicyModel], problems: list[UserError]) -> Iterator[Written]:
     if not root.is_dir():
         problems.append(
             UserError(
@@ -77,7 +79,7 @@ def _read_all(root: Path, problems: list[UserError]) -> Iterator[Written]:
         if content is None:
             continue
         if file.name == POLICY_FILE:
-            _check_policy(root, file, content, problems)
+            _read_policy(root, file, content, policies, problems)
         else:
             yield from _read_playbook(file, content, problems)
 
@@ -115,13 +117,15 @@ def _kind_problem(file: Path, kind: object) -> UserError:
     )
 
 
-def _check_policy(root: Path, file: Path, content: dict[str, Any], problems: list[UserError]) -> None:
+def _read_policy(
+    root: Path, file: Path, content: dict[str, Any], policies: list[PolicyModel], problems: list[UserError]
+) -> None:
     if file.parent != root:
         hint = f"move it to {root / POLICY_FILE}"
         problems.append(
             UserError("misplaced-policy", str(file), "one policy holds for the whole folder", hint)
         )
     try:
-        Policy.model_validate(content)
+        policies.append(PolicyModel.model_validate(content))
     except ValidationError as error:
-        problems += problems_of(error, Policy, str(file))
+        problems += problems_of(error, PolicyModel, str(file))

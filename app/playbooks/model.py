@@ -25,10 +25,15 @@ class PlaybookModel(Table):
         """The form the core works with."""
 
     def version(self) -> str:
-        """Hash of all the playbook says, defaults included: 12 hex digits.
+        """Hash of all the playbook says."""
+        return content_version(self)
 
-        The same for the same meaning: the order of keys, and of lists that are sets, makes no difference, nor does
-        writing `168h` for `7d`.
-        """
-        content = msgspec.json.encode(self.model_dump(mode="json"), order="sorted")
-        return blake2b(content, digest_size=6).hexdigest()
+
+def content_version(table: Table) -> str:
+    """Hash of all that is written in a file, defaults included: 12 hex digits.
+
+    The same for the same meaning: the order of keys, and of lists that are sets, makes no difference, nor does
+    writing `168h` for `7d`.
+    """
+    content = msgspec.json.encode(table.model_dump(mode="json"), order="sorted")
+    return blake2b(content, digest_size=6).hexdigest()

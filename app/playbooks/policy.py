@@ -4,12 +4,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field
+from pydantic import Field, ValidatorFunctionWrapHandler, field_validator, model_validator
 
+from app.domain.calendar import parse_wall_time
 from app.domain.instants import DAY_MS, MINUTE_MS
-from app.playbooks.values import Count, Duration, NudgeChannel, NudgeChannels, Span, Table, WallTime
+from app.domain.policy import Policy
+from app.playbooks.model import content_version
+from app.playbooks.values import (
+    Count,
+    Duration,
+    NudgeChannel,
+    NudgeChannels,
+    Span,
+    Table,
+    WallTime,
+)
+
+if TYPE_CHECKING:
+    from typing import Self
+
+_DAY_MINUTES = DAY_MS // MINUTE_MS
 
 
 class Quiet(Table):
@@ -19,13 +35,43 @@ class Quiet(Table):
     end: WallTime = Field(default="08:00", alias="to")
 
 
-class Policy(Table):
+class PolicyModel(Table):
     """The nudge policy, with its defaults."""
 
     channels: NudgeChannels = ["IN_APP", "EMAIL", "SMS"]
     quiet: Quiet = Quiet()
     holidays: bool = True
     caps: dict[Span, Count] = {DAY_MS: 1, 7 * DAY_MS: 3}
-    hold_out_percent: Annotated[int | float, Field(ge=0, le=100)] = 0
+    hold_out_percent: Annotated[float, Field(ge=0, le=100)] = 0
     spread: Duration = 15 * MINUTE_MS
     consent_default: dict[NudgeChannel, bool] = {"EMAIL": True, "SMS": False, "IN_APP": True}
+
+    @field_validator("caps", mode="wrap")
+    @classmethod
+    def _check_spans(cls, written: object, validate: ValidatorFunctionWrapHandler) -> dict[int, int]:
+        caps: dict[int, int] = validate(written)
+        if isinstance(written, dict) and len(caps) < len(written):
+            raise ValueError("two of the spans are equally long; leave one out")
+        return caps
+
+    @model_validator(mode="after")
+    def _check_spread(self) -> Self:
+        # Released later than the next quiet hours begin, a nudge would wait again, and so every day.
+        open_minutes = (parse_wall_time(self.quiet.start) - parse_wall_time(self.quiet.end)) % _DAY_MINUTES
+        if open_minutes and self.spread > open_minutes * MINUTE_MS:
+            raise ValueError("spread: is longer than the hours that are not quiet; nothing could be released")
+        return self
+
+    def compile(self) -> Policy:
+        """The form the core works with."""
+        return Policy(
+            version=content_version(self),
+            channels=tuple(self.channels),
+            quiet_from=parse_wall_time(self.quiet.start),
+            quiet_to=parse_wall_time(self.quiet.end),
+            holidays=self.holidays,
+            caps=tuple(sorted(self.caps.items())),
+            hold_out_percent=self.hold_out_percent,
+            spread_ms=self.spread,
+            consent_default={str(channel): said for channel, said in self.consent_default.items()},
+        )

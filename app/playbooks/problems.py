@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 Path = tuple[int | str, ...]
+Tables = tuple[type[BaseModel], ...]
+
+_KIND = "do"
+"""The key that says of which of several kinds a table is."""
 
 
 def problems_of(error: ValidationError, model: type[BaseModel], file: str) -> list[UserError]:
@@ -40,16 +44,28 @@ def key_path(path: Path) -> str:
 
 
 def _problem(details: ErrorDetails, model: type[BaseModel], file: str) -> UserError:
-    # Pydantic puts "[key]" behind the path when the key itself will not do; the path names it already.
-    path: Path = tuple(step for step in details["loc"] if step != "[key]")
-    place = f"{file}: {key_path(path)}" if path else file
-    if details["type"] == "extra_forbidden":
-        return UserError(
-            "unknown-key", place, "unknown key", nearest(str(path[-1]), _known_keys(model, path[:-1]))
-        )
-    if details["type"] == "missing":
-        return UserError("missing-key", place, "must be given")
-    return UserError("bad-value", place, *_in_words(details))
+    path, tables = _written_path(details["loc"], model)
+    match details["type"]:
+        case "extra_forbidden":
+            hint = nearest(str(path[-1]), _known_keys(details["loc"][:-1], model))
+            return UserError("unknown-key", _place(file, path), "unknown key", hint)
+        case "missing":
+            return UserError("missing-key", _place(file, path), "must be given")
+        case "union_tag_not_found":
+            choices = ", ".join(f'"{_kind_of(table)}"' for table in tables)
+            return UserError(
+                "missing-key", _place(file, (*path, _KIND)), "must be given", f"write one of {choices}"
+            )
+        case "union_tag_invalid":
+            path = (*path, _KIND)
+        case "value_error" if tables:
+            key, problem = _key_named(str(details["ctx"]["error"]), tables)
+            return UserError("bad-value", _place(file, (*path, *key)), problem)
+    return UserError("bad-value", _place(file, path), *_in_words(details))
+
+
+def _place(file: str, path: Path) -> str:
+    return f"{file}: {key_path(path)}" if path else file
 
 
 def _in_words(details: ErrorDetails) -> tuple[str, str]:
@@ -59,9 +75,11 @@ def _in_words(details: ErrorDetails) -> tuple[str, str]:
     match details["type"]:
         case "value_error":
             return str(context["error"]), ""
-        case "literal_error":
-            choices = str(context["expected"]).replace(" or ", ", ").replace("'", "").split(", ")
-            return f"{value!r} is none of {', '.join(choices)}", _close_choice(value, choices)
+        case "literal_error" | "union_tag_invalid":
+            expected = str(context.get("expected") or context["expected_tags"])
+            choices = expected.replace(" or ", ", ").replace("'", "").split(", ")
+            chosen = context.get("tag", value)
+            return f"{chosen!r} is none of {', '.join(choices)}", _close_choice(chosen, choices)
         case "too_short":
             return "must not be empty", ""
         case "string_too_short":
@@ -72,22 +90,57 @@ def _in_words(details: ErrorDetails) -> tuple[str, str]:
 
 
 def _close_choice(value: object, choices: list[str]) -> str:
-    close = get_close_matches(str(value).upper(), choices, n=1)
-    return f"did you mean {close[0]}?" if close else ""
+    folded = {choice.casefold(): choice for choice in choices}
+    close = get_close_matches(str(value).casefold(), folded, n=1)
+    return f"did you mean {folded[close[0]]}?" if close else ""
 
 
-def _known_keys(model: type[BaseModel], path: Path) -> list[str]:
-    """Keys of the table at `path`; none when the model has no table there."""
-    here: type[BaseModel] | None = model
-    for step in path:
-        if here is not None and isinstance(step, str):
-            field = next((f for n, f in here.model_fields.items() if step in (n, f.alias)), None)
-            here = None if field is None else _table_in(field.annotation)
-    return [] if here is None else [field.alias or name for name, field in here.model_fields.items()]
+def _key_named(problem: str, tables: Tables) -> tuple[Path, str]:
+    """What is wrong with a whole table names the key it lies at before a colon, as in `floor: is above the ceiling`."""
+    key, colon, rest = problem.partition(": ")
+    if colon and any(key in table.model_fields for table in tables):
+        return (key,), rest
+    return (), problem
 
 
-def _table_in(annotation: object) -> type[BaseModel] | None:
-    """The table an annotation speaks of, also inside a list or a map."""
+def _known_keys(loc: Path, model: type[BaseModel]) -> list[str]:
+    """Keys of the table at a place; none when the model has no table there."""
+    _, tables = _written_path(loc, model)
+    return [field.alias or name for table in tables for name, field in table.model_fields.items()]
+
+
+def _written_path(loc: Path, model: type[BaseModel]) -> tuple[Path, Tables]:
+    """Where pydantic found something, as the person wrote it, and the tables there may be at that place.
+
+    Pydantic puts in what kind of table it took a table of several kinds for, and "[key]" behind a key that will not
+    do itself; neither was written.
+    """
+    path: list[int | str] = []
+    tables: Tables = (model,)
+    for step in loc:
+        of_kind = tuple(table for table in tables if len(tables) > 1 and _kind_of(table) == step)
+        if of_kind:
+            tables = of_kind
+        elif step != "[key]":
+            path.append(step)
+            if isinstance(step, str):
+                tables = tuple(found for table in tables for found in _tables_at(table, step))
+    return tuple(path), tables
+
+
+def _tables_at(table: type[BaseModel], key: str) -> Tables:
+    field = next((field for name, field in table.model_fields.items() if key in (name, field.alias)), None)
+    return () if field is None else _tables_in(field.annotation)
+
+
+def _tables_in(annotation: object) -> Tables:
+    """The tables an annotation speaks of, also inside a list or a map."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((table for inner in get_args(annotation) if (table := _table_in(inner)) is not None), None)
+        return (annotation,)
+    return tuple(table for inner in get_args(annotation) for table in _tables_in(inner))
+
+
+def _kind_of(table: type[BaseModel]) -> object:
+    """What stands after `do =` in such a table; None where there are no several kinds."""
+    field = table.model_fields.get(_KIND)
+    return None if field is None else get_args(field.annotation)[0]

@@ -9,7 +9,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from app.domain.instants import DAY_MS, MINUTE_MS
+from app.domain.pools import PoolSettings
 from app.domain.reengager import Reengager
+from app.domain.setup import SetUpRules
+from app.domain.transfer import TransferRules
 from app.playbooks.model import PlaybookModel
 from app.playbooks.values import ActivityChannel, Count, Positive, Span, Table, Text, Texts, WallTime, Zone
 
@@ -55,6 +58,15 @@ class Transfer(Table):
     time_zone: Zone = "America/Los_Angeles"
     max_lag: Span = 30 * MINUTE_MS
 
+    def pool_settings(self) -> PoolSettings:
+        """What the playbook says of its pool."""
+        return PoolSettings(
+            slots_per_day=self.slots_per_day,
+            max_attempts=self.max_attempts,
+            reset_at=self.reset_at,
+            time_zone=self.time_zone,
+        )
+
 
 class ReengagerModel(PlaybookModel):
     """One member re-engager."""
@@ -73,4 +85,13 @@ class ReengagerModel(PlaybookModel):
             after_ms=self.inactivity.after,
             activities=frozenset(self.inactivity.activities),
             channels=frozenset(self.inactivity.channels),
+            setup=SetUpRules(
+                completed_by=frozenset(self.setup.completed_by), steps=frozenset(self.setup.steps)
+            ),
+            transfer=TransferRules(
+                managed=self.transfer.managed,
+                pool=self.transfer.pool,
+                settings=self.transfer.pool_settings(),
+                max_lag_ms=self.transfer.max_lag,
+            ),
         )

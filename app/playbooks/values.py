@@ -103,6 +103,11 @@ Texts = Annotated[list[Text], AfterValidator(_in_any_order)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Positive = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
+SignedPoints = Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)]
+"""Any score or threshold: 64 bits."""
+
+PositivePoints = Annotated[int, Field(ge=1, lt=1 << 63)]
+
 ActivityChannel = Literal["APP", "WEB", "EMAIL", "SMS", "PHONE", "SYSTEM"]
 NudgeChannel = Literal["EMAIL", "SMS", "IN_APP", "PUSH", "WEBHOOK"]
 

@@ -62,6 +62,10 @@ class DeadlineIndex:
         self._live.discard(entry)
         self.changes[entry] = False
 
+    def skip(self) -> None:
+        """Pass over the entry `first` returned: it stays written, but is not met again before the next `forget`."""
+        self._live.discard(heapq.heappop(self._heap))
+
     def put(self, due_ms: int, key: str) -> None:
         """Add an entry; one that is there already stays."""
         entry = (due_ms, key)

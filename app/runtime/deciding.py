@@ -6,6 +6,7 @@ to be written, is decided again without the record that caused it.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import traceback
 from operator import attrgetter
@@ -13,13 +14,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from app.domain.crossings import JournalEntry, Rerouted
+from app.domain.crossings import JournalEntry, MemberMoved, Rerouted
 from app.domain.engine import Engine, TimerFailed
-from app.domain.sink import Refused, Sink
-from app.runtime.outgoing import MAX_VALUE_BYTES, Outputs, Spoilt
+from app.domain.hop import Hop
+from app.domain.sink import PageGone, Refused, Sink
+from app.runtime.layout import split_part_key
+from app.runtime.outgoing import MAX_VALUE_BYTES, Fault, Outputs, Spoilt, TooLarge
 from app.runtime.position import Position, dump_position
 from app.runtime.writer import Outgoing
 from app.wire.bad_record import BadRecord
+from app.wire.hops import read_hop
 from app.wire.partitioner import murmur2_partition
 
 if TYPE_CHECKING:
@@ -34,6 +38,9 @@ log = logging.getLogger(__name__)
 
 WAKES_PER_BATCH = 2_000
 """Silent entities woken in one batch, at most: a wave of deadlines is worked off between the records that arrive."""
+
+MOST_SPOILT = 8
+"""Times a batch is decided again from its beginning, each time without one record more, before it is cut short."""
 
 SWEEP_SLICE = 500
 """Entities brought under changed playbooks in one batch."""
@@ -94,7 +101,9 @@ class Decider:
         self._key_of: Callable[[Any], str] = attrgetter(processor.key_field)
         self._reroute_warned = False
         self._history = False
-        self.history_seen_ms = 0
+        self.rest: Sequence[InputRecord] = ()
+        """What the last call of `decide` left of its batch."""
+        self.history_seen_ms = position.history_ms
         """Wall time at which the last record was applied that was history when it was appended; 0: none was."""
 
     @property
@@ -105,7 +114,7 @@ class Decider:
     @property
     def behind(self) -> bool:
         """Timers are due by the partition's time that the last batch had no room for."""
-        return self._engine.mark <= (self._engine.time_ms - self._host.grace_ms, "")
+        return self._engine.mark < (self._engine.time_ms - self._host.grace_ms + 1, "")
 
     def due(self, wall_ms: int) -> bool:
         """Whether moving the partition's time to `wall_ms` would wake anybody."""
@@ -120,20 +129,29 @@ class Decider:
     def decide(self, batch: Sequence[InputRecord], wall_ms: int | None = None) -> Decided:
         """Decide one batch: records in merged order, or none where time alone moves.
 
-        `wall_ms` is the wall clock's time, given only when the partition is drained; it goes without records.
+        `wall_ms` is the wall clock's time, given only when the partition is drained; it goes without records. A batch
+        in which much is spoilt is decided in part only: what is left of it lies in `rest`, and is the next batch.
         """
-        poison: dict[tuple[str, int], Spoilt] = {}
+        self.rest = ()
+        poison: dict[tuple[str, int], Fault] = {}
         while True:
             try:
                 return self._decide(batch, wall_ms, poison)
             except Spoilt as spoilt:
-                poison[spoilt.record.topic, spoilt.record.offset] = spoilt
+                # The exception itself would keep everything alive that its traceback leads to.
+                poison[spoilt.record.topic, spoilt.record.offset] = spoilt.fault
+                self._undo()
             except TimerFailed as failed:
                 log.exception("%s: the rules failed in a timer, which is left alone", failed.key)
                 self._engine.spoilt.add(failed.key)
                 self._store.drop(failed.key)
                 self._host.observer.bug(self._processor.name)
-            self._undo()
+                self._undo()
+            if len(poison) >= MOST_SPOILT:
+                spoilt_at = [at for at, record in enumerate(batch) if (record.topic, record.offset) in poison]
+                end = spoilt_at[-1] + 1
+                self.rest = (*batch[end:], *self.rest)
+                batch = batch[:end]
 
     def _undo(self) -> None:
         """Back to where the last decided batch ended."""
@@ -143,9 +161,9 @@ class Decider:
         self._engine.mark = self._position.mark
 
     def _decide(
-        self, batch: Sequence[InputRecord], wall_ms: int | None, poison: dict[tuple[str, int], Spoilt]
+        self, batch: Sequence[InputRecord], wall_ms: int | None, poison: dict[tuple[str, int], Fault]
     ) -> Decided:
-        engine, outputs = self._engine, Outputs(self._host, self._partition)
+        engine, outputs = self._engine, Outputs(self._host, self._partition, self._key_of, self._processor.rerouted)
         engine.wakes_left = WAKES_PER_BATCH
         swept_to = self._sweep(self._position.swept_to)
         engine.move_time(engine.time_ms if wall_ms is None else wall_ms)
@@ -153,14 +171,18 @@ class Decider:
         offsets = dict(self._position.offsets)
         for record in batch:
             offsets[record.topic] = record.offset + 1
-            if poison and (spoilt := poison.get((record.topic, record.offset))) is not None:
-                outputs.dead_letter(record, spoilt.error, spoilt.message, None)
+            if poison and (fault := poison.get((record.topic, record.offset))) is not None:
+                outputs.dead_letter(record, *fault)
             else:
                 self._apply(record, outputs)
         if self._history:
             self._history = False
             self.history_seen_ms = self._host.now_ms()
-        return self._finish(outputs, offsets, swept_to, batch)
+        try:
+            return self._finish(outputs, offsets, swept_to, len(batch))
+        except TooLarge as large:
+            sound = [record for record in batch if (record.topic, record.offset) not in poison]
+            raise self._fault(large, sound) from large
 
     def _sweep(self, swept_to: str | None) -> str | None:
         """Bring a slice of the entities under changed playbooks; returns how far, None when all have been visited."""
@@ -169,51 +191,60 @@ class Decider:
         keys = self._store.keys_after(swept_to, SWEEP_SLICE)
         for key in keys:
             entity = self._store.get(key)
-            if entity is not None:
-                self._engine.rearm(entity)
+            if entity is not None and key not in self._engine.spoilt:
+                try:
+                    self._engine.rearm(entity)
+                except Exception as bug:
+                    raise TimerFailed(key) from bug
         return keys[-1] if len(keys) == SWEEP_SLICE else None
 
     def _apply(self, record: InputRecord, outputs: Outputs) -> None:
         try:
-            event: Any = self._decode(record.topic, record.key, record.value, record.appended_ms)
-            if type(event) is Rerouted:
-                event = self._decode(event.source_topic, event.key, event.value, event.appended_at)
-                key = self._key_of(event)
-            else:
-                key = self._key_of(event)
-                # An entity held in memory is in the right place: hashing its key would tell nothing new.
-                if not self._store.holds(key) and self._reroutes(record, outputs):
-                    return
+            event = self._event(record)
         except BadRecord as bad:
             outputs.dead_letter(record, bad.error, bad.message, bad.occurred_at)
+            return
+        key = self._key_of(event)
+        # An entity held in memory is in the right place: hashing its key would tell nothing new.
+        if not self._store.holds(key) and self._reroutes(record, outputs):
             return
         occurred_ms = event.occurred_at
         if record.appended_ms - occurred_ms > HISTORY_LAG_MS:
             self._history = True
         try:
             self._engine.move_time(occurred_ms)
+            if self._sink.outputs:
+                self._collect(record, outputs, occurred_ms, of_timers=True)
             if self._repeats:
                 self._apply_once(key, event, record)
             else:
                 self._engine.apply(key, event)
-        except TimerFailed:
+        except (TimerFailed, Spoilt):
             raise
         except Exception as bug:
             log.exception("%s-%d offset %d: the rules failed", record.topic, self._partition, record.offset)
             self._store.drop(key)
             self._host.observer.bug(self._processor.name)
-            raise Spoilt(record, "internal", "".join(traceback.format_exception(bug))[-4_000:]) from bug
+            trace = "".join(traceback.format_exception(bug))[-4_000:]
+            raise Spoilt(record, "internal", trace, occurred_ms) from bug
         if self._sink.outputs:
             self._collect(record, outputs, occurred_ms)
+
+    def _event(self, record: InputRecord) -> Any:
+        """The record decoded, out of its wrapping if it was rerouted or moved. Raises BadRecord."""
+        event: Any = self._decode(record.topic, record.key, record.value, record.appended_ms)
+        if type(event) is Rerouted:
+            event = self._decode(event.source_topic, event.key, event.value, event.appended_at)
+        elif type(event) is MemberMoved:
+            event = read_hop(self._host.codec, event) or event
+        return event
 
     def _apply_once(self, key: str, event: Any, record: InputRecord) -> None:
         """At least once, a batch may come again after some of its states were stored: these say what they have seen."""
         entity = self._store.get(key)
         if entity is not None and entity.applied and entity.applied.get(record.topic, -1) >= record.offset:
             return
-        self._engine.apply(key, event)
-        entity = self._store.get(key)
-        if entity is not None:
+        if self._engine.apply(key, event) and (entity := self._store.get(key)) is not None:
             entity.applied = {**(entity.applied or {}), record.topic: record.offset}
 
     def _reroutes(self, record: InputRecord, outputs: Outputs) -> bool:
@@ -236,23 +267,45 @@ class Decider:
         outputs.rerouted(record, right)
         return True
 
-    def _collect(self, record: InputRecord | None, outputs: Outputs, occurred_ms: int | None = None) -> None:
+    def _collect(
+        self,
+        record: InputRecord | None,
+        outputs: Outputs,
+        occurred_ms: int | None = None,
+        *,
+        of_timers: bool = False,
+    ) -> None:
+        """Take what the rules put out for a record, or for the silent entities whose timers it made due."""
         decided = self._sink.outputs
         for output in decided:
             if type(output) is Refused:
                 outputs.refused(record, output, occurred_ms)
-            else:
-                outputs.add(output, record)
+                continue
+            if type(output) is PageGone:
+                outputs.page_gone(output.member_id)
+                continue
+            try:
+                if record is not None and type(output) is Hop:
+                    outputs.send_on(output, record)
+                else:
+                    outputs.add(output)
+            except TooLarge as large:
+                if record is None or of_timers:
+                    raise TimerFailed(large.entity) from large
+                raise Spoilt(record, "too_large", str(large), occurred_ms) from large
         decided.clear()
 
     def _finish(
-        self, outputs: Outputs, offsets: dict[str, int], swept_to: str | None, batch: Sequence[InputRecord]
+        self, outputs: Outputs, offsets: dict[str, int], swept_to: str | None, records: int
     ) -> Decided:
         engine, host = self._engine, self._host
         parts = self._store.encode()
-        self._refuse_too_large(parts, batch)
+        _refuse_too_large(parts)
+        outputs.finish()
         sealed = self._store.seal(parts)
-        self._position = Position(offsets, engine.time_ms, engine.mark, self._hash, swept_to)
+        self._position = Position(
+            offsets, engine.time_ms, engine.mark, self._hash, swept_to, self.history_seen_ms
+        )
         woken = WAKES_PER_BATCH - engine.wakes_left
         entry = JournalEntry(
             processor=self._processor.name,
@@ -267,17 +320,19 @@ class Decider:
         outputs.put(
             JournalEntry.topic, self._partition, self._processor.name.encode(), host.codec.encode(entry)
         )
-        outputs.finish()
         outgoing = Outgoing(outputs.rows, parts.items(), dump_position(self._position))
-        return Decided(outgoing, sealed, self._position, len(batch), woken, outputs.dead_letters)
+        return Decided(outgoing, sealed, self._position, records, woken, outputs.dead_letters)
 
-    @staticmethod
-    def _refuse_too_large(parts: dict[bytes, bytes | None], batch: Sequence[InputRecord]) -> None:
-        """A state grown beyond what Kafka takes is the fault of the last record that touched it."""
-        for key, value in parts.items():
-            if value is not None and len(value) > MAX_VALUE_BYTES:
-                entity = key[2:]
-                for record in reversed(batch):
-                    if record.key == entity:
-                        message = f"the state of {entity.decode()} would take {len(value)} bytes"
-                        raise Spoilt(record, "too_large", message)
+    def _fault(self, large: TooLarge, batch: Sequence[InputRecord]) -> Spoilt | TimerFailed:
+        """Whose fault it is that an entity has grown beyond what Kafka takes: of its largest record, else of its timers."""
+        own = [record for record in batch if record.key == large.entity.encode()]
+        for record in sorted(own, key=lambda record: len(record.value or b""), reverse=True):
+            with contextlib.suppress(BadRecord):
+                return Spoilt(record, "too_large", str(large), self._event(record).occurred_at)
+        return TimerFailed(large.entity)
+
+
+def _refuse_too_large(parts: dict[bytes, bytes | None]) -> None:
+    for key, value in parts.items():
+        if value is not None and len(value) > MAX_VALUE_BYTES:
+            raise TooLarge(split_part_key(key)[1], "state", len(value))

@@ -16,6 +16,7 @@ from aiokafka import TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError
 
+from app.domain.errors import UserError
 from app.runtime.assignor import Unit, make_assignor
 from app.runtime.hosting.fetching import Fetching
 from app.runtime.partition import Partition, Phase
@@ -68,6 +69,7 @@ class Intake(ConsumerRebalanceListener):
         self._fetching = Fetching(host.client_options, host.application, assignor, **consumer_options)
         self._opening: dict[Unit, asyncio.Task[None]] = {}
         self._failures: dict[Unit, int] = {}
+        self._suspect: set[Unit] = set()
         self._assigned = asyncio.Event()
         self.failed: asyncio.Future[None] | None = None
 
@@ -196,17 +198,24 @@ class Intake(ConsumerRebalanceListener):
         for unit in units:
             if unit in self.partitions:
                 self._read_on(self.partitions[unit])
-        opened = [self._new(unit) for unit in new]
-        await asyncio.gather(*(partition.fence() for partition in opened))
+        opened = {unit: self._new(unit) for unit in new}
+        results = await asyncio.gather(
+            *(partition.fence() for partition in opened.values()), return_exceptions=True
+        )
         if self._fetching.generation != generation:
-            for partition in opened:
+            for partition in opened.values():
                 await partition.close()
             return
-        for unit, partition in zip(new, opened, strict=True):
+        for (unit, partition), result in zip(opened.items(), results, strict=True):
             self.partitions[unit] = partition
-            self._opening[unit] = asyncio.create_task(
-                self._bring_up(unit, partition), name=f"open {partition!r}"
-            )
+            if isinstance(result, KafkaError):
+                self._reopen(partition, result)
+            elif result is not None:
+                raise result
+            else:
+                self._opening[unit] = asyncio.create_task(
+                    self._bring_up(unit, partition), name=f"open {partition!r}"
+                )
         self._assigned.set()
         log.info(
             "generation %d: owns %s",
@@ -248,13 +257,17 @@ class Intake(ConsumerRebalanceListener):
         """Restore a fenced partition and begin to read."""
         try:
             started = time.monotonic()
-            count = await partition.bring_up(lambda done, total: self._on_progress(partition, done, total))
+            rebuild = unit in self._suspect
+            count = await partition.bring_up(
+                lambda done, total: self._on_progress(partition, done, total), rebuild=rebuild
+            )
             log.info(
                 "%r is ready: %d changelog records in %.2f s", partition, count, time.monotonic() - started
             )
             self._opening.pop(unit, None)
             self._read_on(partition)
             self._failures.pop(unit, None)
+            self._suspect.discard(unit)
         except asyncio.CancelledError:
             self._opening.pop(unit, None)
             raise
@@ -263,9 +276,14 @@ class Intake(ConsumerRebalanceListener):
             log.warning("%r cannot be opened: %r", partition, error)
             self._reopen(partition, error)
 
-    def _reopen(self, partition: Partition, _error: BaseException) -> None:
-        """Open a broken partition again, if it is still ours when the wait is over."""
+    def _reopen(self, partition: Partition, error: BaseException) -> None:
+        """Open a broken partition again, if it is still ours when the wait is over.
+
+        Where neither Kafka nor the registry failed, the state on disk is under suspicion and is rebuilt from the changelog.
+        """
         unit = (partition.processor.name, partition.number)
+        if not isinstance(error, KafkaError | TimeoutError | UserError):
+            self._suspect.add(unit)
         if self.partitions.get(unit) is not partition or unit in self._opening:
             return
         self._opening[unit] = asyncio.create_task(
@@ -318,7 +336,8 @@ class Intake(ConsumerRebalanceListener):
         }
         try:
             if offsets:
-                await asyncio.wait_for(self._fetching.consumer.commit(offsets), 5)
+                async with asyncio.timeout(5):
+                    await self._fetching.consumer.commit(offsets)
         except (KafkaError, TimeoutError) as error:
             log.debug("lag not reported: %r", error)
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from app.domain.crossings import Rerouted
+from app.domain.crossings import MemberMoved, Rerouted
 from app.domain.outputs import DeadLetter, MemberSnapshot
 from app.wire.bad_record import BadRecord, key_text
+from app.wire.hops import write_hop
 from app.wire.partitioner import murmur2_partition
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.domain.hop import Hop
     from app.domain.sink import Refused
     from app.runtime.merge import InputRecord
     from app.runtime.processor import Host
@@ -22,31 +26,56 @@ log = logging.getLogger(__name__)
 MAX_VALUE_BYTES = 900_000
 """Of one record; a larger one might not fit a batch of its own, with its key and the batch's frame."""
 
+MAX_DEAD_KEY_BYTES = 100_000
+"""Of a dead letter's key; it stands in the letter again, where a byte may take four."""
+
+
+class Fault(NamedTuple):
+    """Why a record becomes a dead letter: the contract's code, the message, and its instant where known."""
+
+    error: str
+    message: str
+    occurred_ms: int | None
+
 
 class Spoilt(Exception):  # noqa: N818  it says what became of the batch
     """The batch being decided has to be decided again, with one of its records a dead letter."""
 
-    def __init__(self, record: InputRecord, error: str, message: str) -> None:
+    def __init__(self, record: InputRecord, error: str, message: str, occurred_ms: int | None) -> None:
         super().__init__(error)
         self.record = record
-        self.error = error
-        self.message = message
+        self.fault = Fault(error, message, occurred_ms)
+
+
+class TooLarge(Exception):  # noqa: N818  it says what is wrong
+    """What an entity has put out, or grown to, cannot be written."""
+
+    def __init__(self, entity: str, what: str, size_bytes: int) -> None:
+        super().__init__(
+            f"the {what} of {entity} would take {size_bytes} bytes, {MAX_VALUE_BYTES} are the most"
+        )
+        self.entity = entity
 
 
 class Outputs:
-    """The output records of one batch, encoded, by where they go."""
+    """The output records of one batch, encoded, by where they go.
 
-    def __init__(self, host: Host, partition: int) -> None:
+    `key_of` tells whose an output is; `rerouted` is the topic of records on the way to their own partition.
+    """
+
+    def __init__(self, host: Host, partition: int, key_of: Callable[[Any], str], rerouted: str) -> None:
         self._host = host
         self._partition = partition
+        self._key_of = key_of
+        self._rerouted = rerouted
         self._encode = host.codec.encode
         self._own: dict[str, list[Row]] = {}
-        self._pages: dict[str, MemberSnapshot] = {}
+        self._pages: dict[str, MemberSnapshot | None] = {}
         self.rows: dict[Where, list[Row]] = {}
         self.dead_letters: dict[str, int] = {}
 
-    def add(self, output: Any, record: InputRecord | None) -> None:
-        """Encode one output or crossing fact; one too large to be written spoils the record that caused it.
+    def add(self, output: Any) -> None:
+        """Encode one output or crossing fact. Raises TooLarge.
 
         An output stays in the partition it was decided in; a crossing fact goes to that of its own key.
         """
@@ -56,8 +85,8 @@ class Outputs:
         topic = output.topic
         key = getattr(output, output.key_field).encode()
         value = self._encode(output)
-        if len(value) > MAX_VALUE_BYTES and record is not None:
-            raise Spoilt(record, "too_large", f"its {topic} record would take {len(value)} bytes")
+        if len(value) > MAX_VALUE_BYTES:
+            raise TooLarge(self._key_of(output), topic, len(value))
         own = self._own.get(topic)
         if own is not None:
             own.append((key, value))
@@ -69,11 +98,31 @@ class Outputs:
         where = (self._host.full_name(topic), self._partition % partitions)
         self._own[topic] = self.rows[where] = [(key, value)]
 
+    def page_gone(self, member_id: str) -> None:
+        """The member's page is deleted."""
+        self._pages[member_id] = None
+
+    def send_on(self, hop: Hop, record: InputRecord) -> None:
+        """Send the record of a merged-away member on, with the bytes it first came with. Raises TooLarge."""
+        topic, appended_ms, value = record.topic, record.appended_ms, record.value
+        if topic in (self._rerouted, MemberMoved.topic):
+            wrapped: Any = self._host.codec.decode(topic, record.key, value, appended_ms)
+            topic, appended_ms, value = wrapped.source_topic, wrapped.appended_at, wrapped.value
+        self.add(write_hop(hop, source_topic=topic, appended_at=appended_ms, value=value))
+
     def finish(self) -> None:
-        """Encode the pages. One that was replaced within the batch is never seen by anybody: it is not written."""
+        """Encode the pages. One that was replaced within the batch is never seen by anybody: it is not written.
+
+        Raises TooLarge.
+        """
         if self._pages:
             encode, topic = self._encode, MemberSnapshot.topic
-            rows: list[Row] = [(key.encode(), encode(page)) for key, page in self._pages.items()]
+            rows: list[Row] = []
+            for member_id, page in self._pages.items():
+                value = None if page is None else encode(page)
+                if value is not None and len(value) > MAX_VALUE_BYTES:
+                    raise TooLarge(member_id, topic, len(value))
+                rows.append((member_id.encode(), value))
             self.rows[self._host.full_name(topic), self._partition % self._host.partitions[topic]] = rows
 
     def put(self, topic: str, partition: int, key: bytes | None, value: bytes) -> None:
@@ -93,11 +142,14 @@ class Outputs:
         topic, source_partition, offset, raw = self._origin(record)
         if raw is not None and len(raw) > MAX_VALUE_BYTES // 2:
             raw = raw[: MAX_VALUE_BYTES // 2]
+        key = record.key
+        if key is not None and len(key) > MAX_DEAD_KEY_BYTES:
+            key = key[:MAX_DEAD_KEY_BYTES]
         letter = DeadLetter(
             source_topic=topic,
             source_partition=source_partition,
             source_offset=offset,
-            key=key_text(record.key),
+            key=key_text(key),
             occurred_at=occurred_ms,
             error=error,
             message=message,
@@ -105,11 +157,11 @@ class Outputs:
         )
         self.dead_letters[error] = self.dead_letters.get(error, 0) + 1
         partition = self._partition % host.partitions[DeadLetter.topic]
-        self.put(DeadLetter.topic, partition, record.key, self._encode(letter))
+        self.put(DeadLetter.topic, partition, key, self._encode(letter))
 
     def _origin(self, record: InputRecord) -> tuple[str, int, int, bytes | None]:
         """Topic, partition, offset and value of a record where its sender put it: one may have been rerouted."""
-        if record.topic == Rerouted.topic:
+        if record.topic == self._rerouted:
             with contextlib.suppress(BadRecord):
                 sent_on: Rerouted = self._host.codec.decode(
                     record.topic, record.key, record.value, record.appended_ms
@@ -118,7 +170,7 @@ class Outputs:
         return record.topic, self._partition, record.offset, record.value
 
     def rerouted(self, record: InputRecord, partition: int) -> None:
-        """Send a record on to the partition its key belongs to."""
+        """Send a record on to the partition its key belongs to; one too large to be wrapped becomes a dead letter."""
         wrapped = Rerouted(
             source_topic=record.topic,
             source_partition=self._partition,
@@ -127,4 +179,11 @@ class Outputs:
             key=record.key,
             value=record.value,
         )
-        self.put(Rerouted.topic, partition, record.key, self._encode(wrapped))
+        value = self._encode(wrapped)
+        if len(value) > MAX_VALUE_BYTES:
+            message = (
+                f"it belongs to partition {partition}, and would take {len(value)} bytes on the way there"
+            )
+            self.dead_letter(record, "too_large", message, None)
+        else:
+            self.put(self._rerouted, partition, record.key, value)

@@ -15,7 +15,6 @@ dropped, and it is opened again from its position.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import enum
 import logging
 import shutil
@@ -106,6 +105,7 @@ class Partition:
         self.last_commit_ms = 0
         self._settled = asyncio.Event()
         self._settled.set()
+        self._closing: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         return f"{self.processor.name}-{self.number}"
@@ -132,6 +132,7 @@ class Partition:
             and self._decider is not None
             and not self._decider.behind
             and not self._decider.sweeping
+            and not self._decider.rest
             and self.merge is not None
             and self.merge.drained_until_ms() is not None
         )
@@ -140,13 +141,16 @@ class Partition:
         """Take the partition over: from here on whoever wrote it before writes no more. Asks the brokers twice or so."""
         await self._writer.open()
 
-    async def bring_up(self, progress: Callable[[int, int], None]) -> int:
-        """Restore the state after `fence`; `resume` then lets it work. Returns the changelog records restored."""
+    async def bring_up(self, progress: Callable[[int, int], None], *, rebuild: bool = False) -> int:
+        """Restore the state after `fence`; `resume` then lets it work. Returns the changelog records restored.
+
+        `rebuild` throws away what is on disk and takes everything from the changelog.
+        """
         self._move(Phase.RESTORING)
         host, folder = self.host, self.host.folder / self.processor.name / str(self.number)
 
         def open_store(emptied: bool) -> Store[Any]:
-            if emptied:
+            if emptied or rebuild:
                 shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True, exist_ok=True)
             return Store(folder, self._core, host.block_cache)
@@ -161,6 +165,8 @@ class Partition:
     def resume(self) -> None:
         """Begin to read at the position: after `bring_up`, and after every assignment that keeps this partition."""
         self._move(Phase.READY)
+        if self._decider is not None:
+            self._decider.rest = ()
         self._lease += 1
         self._leased = False
         ranks = {name: self.host.ranks[name] for name in self.processor.inputs}
@@ -213,20 +219,26 @@ class Partition:
         self.merge = None
         self._inbox = None
         try:
-            await asyncio.wait_for(self._settled.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._settled.wait()
         except TimeoutError as error:
             self._break(error)
 
     async def close(self) -> None:
-        """Give the partition up. A commit under way is finished by the broker or aborted by the next owner."""
-        if self.phase is Phase.CLOSED:
-            return
-        self._move(Phase.CLOSED)
-        for task in (self._task, self._committing):
-            if task is not None:
-                task.cancel()
-                with contextlib.suppress(BaseException):
-                    await task
+        """Give the partition up. A commit under way is finished by the broker or aborted by the next owner.
+
+        Carried through once begun, also when the caller is cancelled; called again, it waits for the same end.
+        """
+        if self._closing is None:
+            self._move(Phase.CLOSED)
+            self._closing = asyncio.create_task(self._let_go(), name=f"close {self!r}")
+        await asyncio.shield(self._closing)
+
+    async def _let_go(self) -> None:
+        under_way = [task for task in (self._task, self._committing) if task is not None]
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
         await self._writer.close()
         if self._store is not None:
             self._store.close()
@@ -252,6 +264,8 @@ class Partition:
         decider = self._decider
         if decider is None:
             return None
+        if decider.rest:
+            return decider.decide(decider.rest)
         batch, self._inbox = self._inbox, None
         if batch is not None:
             self._leased = False

@@ -19,7 +19,8 @@ class Position(msgspec.Struct, array_like=True, frozen=True):
     offsets: next offset to apply, by input topic (contract's name); a missing one means 0.
     time_ms: the partition's time. mark: how far silent entities' timers have fired, exclusive.
     playbooks_hash: what decided up to here. swept_to: while entities are brought under changed playbooks, the key up
-    to which that is done; None when no sweep is under way.
+    to which that is done; None when no sweep is under way. history_ms: wall time at which the last record was applied
+    that was history when it was appended, 0 where none was: a restart must not take history being loaded for the past.
     """
 
     offsets: dict[str, int] = {}
@@ -27,6 +28,7 @@ class Position(msgspec.Struct, array_like=True, frozen=True):
     mark: Mark = START
     playbooks_hash: str = ""
     swept_to: str | None = None
+    history_ms: int = 0
 
 
 _encoder = msgspec.msgpack.Encoder()

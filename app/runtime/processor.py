@@ -25,12 +25,14 @@ class Processor:
         name: also the folder of its state and part of its transactional ids.
         inputs: topics by the contract's names, all with the same number of partitions; any order.
         key_field: the field of its input records that names the entity.
+        rerouted: the one among its inputs that holds records on the way to their own partition.
         make_core: a new core, with its playbooks; called once for each partition opened.
     """
 
     name: str
     inputs: tuple[str, ...]
     key_field: str
+    rerouted: str
     make_core: Callable[[], Core[Any]]
 
     @property

@@ -50,6 +50,7 @@ async def restore(
     meanwhile; the store is then closed.
     """
     where = TopicPartition(changelog, partition)
+    store = open_store(False)
     consumer = AIOKafkaConsumer(
         **client_options,
         group_id=None,
@@ -59,9 +60,8 @@ async def restore(
         max_partition_fetch_bytes=FETCH_BYTES,
         fetch_max_wait_ms=20,
     )
-    await consumer.start()
-    store = open_store(False)
     try:
+        await consumer.start()
         consumer.assign([where])
         if await needs_rebuild(consumer, where, store):
             log.warning(

@@ -119,12 +119,16 @@ class Store(Generic[E]):
             self._remember(entity)
 
     def encode(self) -> dict[bytes, bytes | None]:
-        """What the batch has kept, as stored parts (None: the part goes). Followed by `seal` or `forget`."""
+        """What the batch has kept, as stored parts (None: the part goes). Followed by `seal` or `forget`.
+
+        Of an entity part 0 comes last: at least once, a batch may be cut short between two parts, and part 0 is the one
+        that says what has been applied.
+        """
         parts: dict[bytes, bytes | None] = {}
         dump = self._core.dump
         for key, entity in self._kept.items():
             head = _head(entity)
-            for part, body in dump(entity):
+            for part, body in sorted(dump(entity), reverse=True):
                 parts[part_key(part, key)] = head + body if part == 0 and body is not None else body
         return parts
 

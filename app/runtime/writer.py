@@ -99,7 +99,8 @@ class Writer:
     async def close(self) -> None:
         """Let go of the connection; a transaction under way is left for the broker or the next owner to abort."""
         with contextlib.suppress(Exception):
-            await asyncio.wait_for(self._producer.stop(), 5)
+            async with asyncio.timeout(5):
+                await self._producer.stop()
 
     async def commit(self, outgoing: Outgoing) -> int:
         """Write one batch; returns the changelog offset after it. Raises what aiokafka raises; nothing is retried here.

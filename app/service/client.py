@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from aiokafka import errors
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from app.broker import topics as broker_topics
 from app.broker.locate import locate_broker
 from app.domain.errors import UserError, UserErrors
 from app.service.security import no_broker, ssl_context
@@ -141,18 +141,11 @@ async def partition_counts(settings: Settings, topics: Sequence[str]) -> dict[st
 
     Raises UserErrors with a `missing-topic` for each that is not there; what Kafka's client raises passes.
     """
-    admin = AIOKafkaAdminClient(**settings.client_options())
-    try:
-        await admin.start()
-        # All topics are listed: asking for a missing one by name creates it where the cluster creates by itself.
-        listed = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
-    finally:
-        await admin.close()
-    prefix = settings.topic_prefix
-    missing = [missing_topic(prefix + topic) for topic in topics if not listed.get(prefix + topic)]
+    found = await broker_topics.partition_counts(settings.client_options(), settings.topic_prefix)
+    missing = [missing_topic(settings.topic_prefix + topic) for topic in topics if topic not in found]
     if missing:
         raise UserErrors(missing)
-    return {topic: listed[prefix + topic] for topic in topics}
+    return {topic: found[topic] for topic in topics}
 
 
 def missing_topic(topic: str) -> UserError:

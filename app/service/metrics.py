@@ -15,10 +15,9 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from app.domain.crossings import Rerouted
 from app.runtime.observer import Observer
 from app.runtime.partition import Phase
-from app.wire.topics import load_topics
+from app.wire.topics import REROUTES, load_topics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -144,9 +143,9 @@ TIME = Metric(
     "reengage_partition_time_seconds",
     "gauge",
     ("processor", "partition"),
-    "The partition's time, in Unix seconds: up to it the timers of silent members fire.",
-    "Compare it with the clock. Far behind: history is being loaded, or the source has stopped and "
-    "REENGAGE_IDLE has not passed.",
+    "The partition's time, in Unix seconds: that of the latest record, or of the clock when it last woke a member.",
+    "Compare it with the clock. Far behind while records come: history is being loaded, or a source is late. While "
+    "none come it stands still until a timer is due.",
 )
 
 METRICS = (
@@ -183,7 +182,7 @@ class WorkerMetrics(Observer):
         self._outputs_by_name = {
             topic.full_name(prefix): topic.name for topic in load_topics().values() if topic.role == "output"
         }
-        self._rerouted_topic = prefix + Rerouted.topic
+        self._rerouted_topics = {prefix + topic for topic in REROUTES}
         self._records = self._counter(RECORDS)
         self._outputs = self._counter(OUTPUTS)
         self._dead_letters = self._counter(DEAD_LETTERS)
@@ -214,7 +213,7 @@ class WorkerMetrics(Observer):
             name = self._outputs_by_name.get(topic)
             if name is not None:
                 self._outputs.labels(name).inc(len(rows))
-            elif topic == self._rerouted_topic:
+            elif topic in self._rerouted_topics:
                 self._rerouted.labels(processor).inc(len(rows))
         for error, count in decided.dead_letters.items():
             self._dead_letters.labels(error).inc(count)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.domain.crossings import MemberMoved, TransferAnswer, TransferQueued, TransferWithdrawn
+from app.domain.desk import DeskCore
+from app.domain.events import PoolCapacity
 from app.domain.members import MemberCore
 from app.runtime.processor import Processor
-from app.wire.topics import MEMBER_INPUTS, REROUTED
+from app.wire.topics import DESK_REROUTED, MEMBER_INPUTS, REROUTED
 
 if TYPE_CHECKING:
     from app.domain.playbook_set import PlaybookSet
@@ -17,8 +20,16 @@ def processors(playbooks: PlaybookSet) -> list[Processor]:
     return [
         Processor(
             name="members",
-            inputs=(REROUTED, *MEMBER_INPUTS),
+            inputs=(MemberMoved.topic, REROUTED, TransferAnswer.topic, *MEMBER_INPUTS),
             key_field="member_id",
+            rerouted=REROUTED,
             make_core=lambda: MemberCore(playbooks),
+        ),
+        Processor(
+            name="desk",
+            inputs=(DESK_REROUTED, TransferQueued.topic, TransferWithdrawn.topic, PoolCapacity.topic),
+            key_field="pool",
+            rerouted=DESK_REROUTED,
+            make_core=lambda: DeskCore(playbooks),
         ),
     ]

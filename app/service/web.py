@@ -56,8 +56,8 @@ def _report(intake: Intake, partition: Partition) -> dict[str, Any]:
     """One partition: its phase, what it has committed since it was opened here, and how far it is.
 
     `time` is the partition's time, null before the first record; `lag` the records not applied yet, null while that is
-    not known; `caught_up_at` the wall time by which nothing was left to apply, to commit or to fire, null while
-    something is.
+    not known; `committed_at` the wall time of the last commit here; `caught_up_at` the wall time by which nothing was left
+    to apply, to commit or to fire, null while something is.
     """
     time_ms, caught_up_ms = partition.position.time_ms, intake.caught_up_ms(partition)
     return {
@@ -67,5 +67,6 @@ def _report(intake: Intake, partition: Partition) -> dict[str, Any]:
         "records": partition.committed_records,
         "time": format_instant(time_ms) if time_ms else None,
         "lag": intake.lag(partition),
+        "committed_at": format_instant(partition.last_commit_ms) if partition.last_commit_ms else None,
         "caught_up_at": None if caught_up_ms is None else format_instant(caught_up_ms),
     }

@@ -16,7 +16,8 @@ import uvloop
 from rocksdict import Cache
 
 from app.broker.topics import partition_counts, verify_topics
-from app.domain.errors import UserErrors
+from app.domain.calendar import load_tables
+from app.domain.errors import UserError, UserErrors
 from app.playbooks.loader import load_playbooks
 from app.runtime.hosting.app import App
 from app.runtime.processor import Host
@@ -25,7 +26,6 @@ from app.service.folder import held
 from app.service.metrics import WorkerMetrics
 from app.service.processors import processors
 from app.service.web import add_pages
-from app.wire.codec import Codec
 from app.wire.topics import RANK
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from app.runtime.partition import Partition
     from app.runtime.processor import Processor
     from app.service.settings import Settings
+    from app.wire.codec import Codec
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +53,11 @@ def run(settings: Settings, *, port: int | None = None, until_drained: bool = Fa
     """Run a worker until it is told to stop (SIGINT, SIGTERM) or, with `until_drained`, has nothing left to do.
 
     Blocks. `settings.broker` must be set. Returns the exit code. Raises UserError or UserErrors for anything its user
-    can put right: playbooks, topics, broker, state folder.
+    can put right: playbooks, topics, broker, state folder, port.
     """
     playbooks = load_playbooks(settings.playbooks)
+    load_tables()
+    web_port = free_port() if port is None else _usable(port)
     with held(settings.data) as folder, broker_errors(settings):
         # Objects made so far live as long as the process; collecting them again and again would cost every event.
         gc.collect()
@@ -62,12 +65,12 @@ def run(settings: Settings, *, port: int | None = None, until_drained: bool = Fa
         gc.set_threshold(50_000, 20, 100)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(
-                _serve(settings, processors(playbooks), folder, port, until_drained=until_drained)
+                _serve(settings, processors(playbooks), folder, web_port, until_drained=until_drained)
             )
 
 
 async def _serve(
-    settings: Settings, running: list[Processor], folder: Path, port: int | None, *, until_drained: bool
+    settings: Settings, running: list[Processor], folder: Path, port: int, *, until_drained: bool
 ) -> int:
     errors = await verify_topics(settings.client_options(), settings.topic_prefix)
     if errors:
@@ -78,7 +81,7 @@ async def _serve(
         host,
         running,
         folder=folder / "faust",
-        web_port=free_port() if port is None else port,
+        web_port=port,
         on_progress=lambda *progress: report_restore(metrics, *progress),
         consumer_options=CONSUMER_OPTIONS,
     )
@@ -144,6 +147,19 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _usable(port: int) -> int:
+    """The port the user asked for; 0 asks for none. Raises UserError `port-not-free` where nobody can listen."""
+    with socket.socket() as probe:
+        # As the web server does, or the port would count as taken for a minute after the last worker.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            hint = "name another one, or leave --port out for a free one"
+            raise UserError("port-not-free", f"--port {port}", error.strerror or str(error), hint) from error
+    return port
 
 
 def report_restore(metrics: WorkerMetrics, partition: Partition, done: int, total: int) -> None:

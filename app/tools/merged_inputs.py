@@ -7,14 +7,18 @@ then its mark. So the lines can be followed by `simulate --in-order`, which give
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 from aiokafka import TopicPartition
+from msgspec.structs import replace
 
-from app.domain.crossings import JournalEntry, Rerouted
+from app.domain.crossings import JournalEntry, MemberMoved, Rerouted
 from app.tools.committed import CommittedReader, Record
 from app.wire.bad_record import BadRecord
 from app.wire.codec import Codec
+from app.wire.hops import read_hop
 from app.wire.lines import Clock, format_clock, format_input, format_raw
 from app.wire.partitioner import murmur2_partition
-from app.wire.topics import JOURNAL, RANK, REROUTED
+from app.wire.topics import JOURNAL, RANK, REROUTES
+
+_JSON = Codec(encoding="json")
 
 
 def input_line(
@@ -27,9 +31,14 @@ def input_line(
     partition: int,
     offset: int,
 ) -> str:
-    """The line of one input record as it lay in Kafka; with its bytes where it is no valid record."""
+    """The line of one record as it lay in Kafka; with its bytes where it is no valid record.
+
+    A record inside it, that of a merged-away member, is given as JSON: whoever reads the line may have no registry.
+    """
     try:
         record = codec.decode(topic, key, value, arrived_at)
+        if isinstance(record, MemberMoved) and (hop := read_hop(codec, record)) is not None:
+            record = replace(record, value=_JSON.encode(hop.record))
     except BadRecord:
         return format_raw(topic, key, value, arrived_at=arrived_at, partition=partition, offset=offset)
     return format_input(record, arrived_at=arrived_at, partition=partition, offset=offset)
@@ -43,7 +52,7 @@ class MergedInputs:
     partition than its key's has its line where its own partition took it over.
 
     Args:
-        reader: of the journal, the inputs and the rerouted records.
+        reader: of the journal, the inputs, and the internal topics that are read as inputs.
         codec: decodes them.
         prefix: of the topics' names.
         partitions: partition counts by the contract's names.
@@ -70,11 +79,8 @@ class MergedInputs:
                 yield rest
 
     async def _commit(self, entry: JournalEntry, partition: int) -> AsyncIterator[str]:
-        # What the inputs' buffers do not have is the record of a crossing, which `simulate` makes itself.
         offsets = {
-            place: offset
-            for topic, offset in entry.offsets.items()
-            if (place := TopicPartition(self._prefix + topic, partition)) in self._reader.buffers
+            TopicPartition(self._prefix + topic, partition): offset for topic, offset in entry.offsets.items()
         }
         await self._reader.reach(offsets)
         records = [record for place, offset in offsets.items() for record in self._below(place, offset)]
@@ -113,7 +119,7 @@ class MergedInputs:
         """The line of a record; None for one that a worker has `taken` and sent on to its own partition."""
         topic, key, value = record.topic.removeprefix(self._prefix), record.key, record.value
         arrived_at, offset = record.timestamp, record.offset
-        if topic == REROUTED:
+        if topic in REROUTES:
             sent_on: Rerouted = self._codec.decode(topic, key, value, arrived_at)
             topic, key, value = sent_on.source_topic, sent_on.key, sent_on.value
             arrived_at, offset = sent_on.appended_at, sent_on.source_offset

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from app.domain.errors import UserError
 from app.domain.outputs import DeadLetter, MemberSnapshot, Output
-from app.domain.sink import Refused
+from app.domain.sink import PageGone, Refused
 from app.playbooks.loader import load_playbooks
-from app.tools.world import MEMBERS, World
+from app.tools.world import MEMBERS, PROCESSORS, World
 from app.wire.bad_record import BadRecord
 from app.wire.instants import parse_instant
 from app.wire.lines import BadLine, Clock, Line, format_record, parse_line
@@ -94,8 +94,7 @@ def simulate(
         played.play_as_they_stand(found)
     else:
         played.play_by_arrival(found)
-    if until_ms is not None:
-        played.end(until_ms)
+    played.end(until_ms)
     return played.result()
 
 
@@ -111,20 +110,17 @@ class _Simulation:
         self._last: Line | None = None
 
     def read(self, lines: Iterable[str | bytes], until_ms: int | None) -> Iterator[Line | Clock]:
-        """The good lines up to the end; the bad ones become dead letters and move nothing.
-
-        The marks of other processors' commits say nothing here: what those do is done at once.
-        """
+        """The good lines up to the end; the bad ones become dead letters and move nothing."""
         for number, text in enumerate(lines, 1):
             try:
-                line = parse_line(text, number)
+                line = parse_line(text, number, internal=self._in_order)
             except BadLine as bad:
                 if until_ms is None or not _is_later(bad, until_ms):
                     self._dead_letters.append(bad.letter)
                 continue
             if line is None or (until_ms is not None and self._place_ms(line) > until_ms):
                 continue
-            if isinstance(line, Line) or line.processor in (None, MEMBERS):
+            if isinstance(line, Line) or line.processor in (None, *PROCESSORS):
                 yield line
 
     def play_by_arrival(self, lines: Iterable[Line | Clock]) -> None:
@@ -143,24 +139,30 @@ class _Simulation:
         standing = list(lines)
         marks = _marks(standing)
         world = self._world
-        for number, ahead in marks.items():
-            world.limit(number, ahead[0])
+        for (processor, number), ahead in marks.items():
+            world.limit(processor, number, ahead[0])
         for line in standing:
             partition = line.partition
             if isinstance(line, Line):
-                world.move_time(line.occurred_at, partition)
+                if partition is None:
+                    world.move_time(line.occurred_at)
+                else:
+                    world.move_partition(line.record, partition)
                 world.apply(line.record, partition)
             elif partition is not None and line.mark_due is not None:
-                ahead = marks[partition]
-                world.fire_to(partition, ahead.popleft(), line.occurred_at)
-                world.limit(partition, ahead[0] if ahead else None)
+                processor = line.processor or MEMBERS
+                ahead = marks[processor, partition]
+                world.fire_to(processor, partition, ahead.popleft(), line.occurred_at)
+                world.limit(processor, partition, ahead[0] if ahead else None)
             else:
                 world.pass_time(line.occurred_at, partition)
             self._take(line)
 
-    def end(self, until_ms: int) -> None:
-        """Nothing more comes until then."""
-        self._world.pass_time(until_ms)
+    def end(self, until_ms: int | None) -> None:
+        """Nothing more comes, until an instant if one is given."""
+        self._world.end_instant()
+        if until_ms is not None:
+            self._world.pass_time(until_ms)
         self._take(None)
 
     def result(self) -> Simulated:
@@ -181,6 +183,8 @@ class _Simulation:
         for output in self._world.take():
             if isinstance(output, MemberSnapshot):
                 self._snapshots[output.member_id] = output
+            elif isinstance(output, PageGone):
+                self._snapshots.pop(output.member_id, None)
             elif not isinstance(output, Refused):
                 self._outputs.append(output)
             elif self._last is not None:
@@ -193,15 +197,16 @@ def _arrival(line: Line | Clock) -> tuple[int, int, int]:
     return line.arrived_at, rank, line.number
 
 
-def _marks(lines: list[Line | Clock]) -> dict[int, deque[Mark]]:
-    """The marks of each partition, in their order. A mark is exclusive, and holds for the records before it too.
+def _marks(lines: list[Line | Clock]) -> dict[tuple[str, int], deque[Mark]]:
+    """The marks of each processor's partitions, in their order. A mark is exclusive, and holds for the records before it too.
 
     For the worker may have been behind with a wave of timers, and records have overtaken them.
     """
-    marks: dict[int, deque[Mark]] = {}
+    marks: dict[tuple[str, int], deque[Mark]] = {}
     for line in lines:
         if isinstance(line, Clock) and line.partition is not None and line.mark_due is not None:
-            marks.setdefault(line.partition, deque()).append((line.mark_due, line.mark_entity or ""))
+            of = line.processor or MEMBERS, line.partition
+            marks.setdefault(of, deque()).append((line.mark_due, line.mark_entity or ""))
     return marks
 
 

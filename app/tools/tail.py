@@ -17,7 +17,7 @@ from app.tools.merged_inputs import MergedInputs, input_line
 from app.wire.bad_record import BadRecord
 from app.wire.codec import Codec
 from app.wire.lines import format_raw, format_record
-from app.wire.topics import JOURNAL, RANK, REROUTED, Topic, load_topics
+from app.wire.topics import JOURNAL, RANK, Topic, load_topics
 
 _INPUT, _DEAD_LETTER, _OUTPUT, _SNAPSHOT = range(4)
 
@@ -63,9 +63,7 @@ def run(
 
 def _input_sources() -> list[Topic]:
     declared = load_topics()
-    return [
-        topic for topic in declared.values() if topic.role == "input" or topic.name in (JOURNAL, REROUTED)
-    ]
+    return [declared[name] for name in (*RANK, JOURNAL)]
 
 
 def _chosen(names: Sequence[str]) -> list[Topic]:

@@ -4,79 +4,169 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from app.domain.crossings import MemberMoved, TransferAnswer, TransferQueued, TransferWithdrawn
+from app.domain.desk import DeskCore
 from app.domain.engine import Engine, Mark
 from app.domain.events import CompanyStatus, PoolCapacity
+from app.domain.hop import Hop
 from app.domain.members import MemberCore
 from app.domain.memory import MemoryDeadlines, MemoryEntities
 from app.domain.sink import Sink
+from app.wire.codec import shipped_codec
+from app.wire.hops import read_hop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from app.domain.events import Input
-    from app.domain.member import Member
+    from app.domain.entity import Core
     from app.domain.playbook_set import PlaybookSet
 
 MEMBERS = "members"
-"""Name of the processor of members, as the journal has it."""
+DESK = "desk"
+PROCESSORS = (DESK, MEMBERS)
+"""Names of the processors, as the journal has them."""
+
+_DESK_RECORDS = (PoolCapacity, TransferQueued, TransferWithdrawn)
+_CROSSINGS = (TransferQueued, TransferWithdrawn, TransferAnswer, MemberMoved, Hop)
 
 
 class World:
     """Everybody there is, at one instant.
 
-    Members live in one engine without grace; those of lines that name a partition in an engine of that partition,
-    which fires timers `grace_ms` behind its own time, as a worker's does.
+    Without partitions, each processor has one engine without grace, all live in one order of time, and what crosses
+    from one entity to another is there at once. Requests to a desk are there at the end of their instant: of those of
+    one instant the desk takes first the one whose member_id comes first (contract 8, "Desk").
 
-    Records of companies and pools concern no member by themselves: they only move time.
+    With a partition, a processor has an engine for it, which fires timers `grace_ms` behind its own time, as a worker's
+    does. There nothing crosses by itself: what did cross lies among the lines, as the internal topics recorded it.
+
+    Records of companies concern nobody by themselves: they only move time.
     """
 
     def __init__(self, playbooks: PlaybookSet, grace_ms: int) -> None:
-        self._core = MemberCore(playbooks)
+        self._cores: dict[str, Core[Any]] = {DESK: DeskCore(playbooks), MEMBERS: MemberCore(playbooks)}
         self._sink = Sink()
         self._grace_ms = grace_ms
         self._time_ms = 0
-        self._engines: dict[int | None, Engine[Member]] = {}
-        self._engine(None)
+        self._instant_ms = 0
+        self._requests: dict[str, TransferQueued] = {}
+        self._outputs: list[Any] = []
+        self._engines: dict[tuple[str, int | None], Engine[Any]] = {}
+        self._everyone = [self._engine(processor, None) for processor in self._cores]
 
-    def move_time(self, time_ms: int, partition: int | None = None) -> None:
-        """Time reaches an instant, for one partition or (None) for everyone, whoever is still to come included."""
-        if partition is None:
-            self._time_ms = max(self._time_ms, time_ms)
-        for engine in self._of(partition):
-            engine.move_time(time_ms)
+    def move_time(self, time_ms: int) -> None:
+        """Time reaches an instant for everyone, whoever is still to come included."""
+        if time_ms != self._instant_ms:
+            self.end_instant()
+            self._instant_ms = time_ms
+        self._time_ms = max(self._time_ms, time_ms)
+        self._reach(time_ms)
+        for (_, number), engine in list(self._engines.items()):
+            if number is not None:
+                engine.move_time(time_ms)
+        self._drop_crossings()
+
+    def move_partition(self, record: Any, partition: int) -> None:
+        """Time reaches a record's instant for the partition that record lay in."""
+        if not isinstance(record, CompanyStatus):
+            self._engine(addressee(record)[0], partition).move_time(record.occurred_at)
+            self._drop_crossings()
 
     def pass_time(self, until_ms: int, partition: int | None = None) -> None:
         """Time passes until all timers due by an instant have fired, the grace over."""
-        for engine in self._of(partition):
-            engine.move_time(until_ms + engine.grace_ms)
+        if partition is None:
+            self.end_instant()
+            self._reach(until_ms)
+        for (_, number), engine in list(self._engines.items()):
+            if number is not None and partition in (None, number):
+                engine.move_time(until_ms + engine.grace_ms)
+        self._drop_crossings()
 
-    def apply(self, record: Input, partition: int | None = None) -> None:
+    def apply(self, record: Any, partition: int | None = None) -> None:
         """Apply one record to whom it concerns; time has been moved before."""
-        if not isinstance(record, (CompanyStatus, PoolCapacity)):
-            self._engine(partition).apply(record.member_id, record)
+        if isinstance(record, CompanyStatus):
+            return
+        if isinstance(record, MemberMoved):
+            record = read_hop(shipped_codec(), record) or record
+        processor, key = addressee(record)
+        self._engine(processor, partition).apply(key, record)
+        if partition is None:
+            self._exchange()
+        else:
+            self._drop_crossings()
 
-    def limit(self, partition: int, mark: Mark | None) -> None:
-        """Fire no silent member's timer of the partition at or beyond the mark, whatever its time; None: no limit."""
-        self._engine(partition).ceiling = mark
+    def end_instant(self) -> None:
+        """Nothing more comes at this instant: the desks take the requests made at it."""
+        requests = sorted(self._requests.values(), key=_order_of_requests)
+        self._requests.clear()
+        for request in requests:
+            self.apply(request)
 
-    def fire_to(self, partition: int, mark: Mark, time_ms: int) -> None:
+    def limit(self, processor: str, partition: int, mark: Mark | None) -> None:
+        """Fire no silent entity's timer of the partition at or beyond the mark, whatever its time; None: no limit."""
+        self._engine(processor, partition).ceiling = mark
+
+    def fire_to(self, processor: str, partition: int, mark: Mark, time_ms: int) -> None:
         """A commit of the worker's journal: the partition's time and how far its timers had fired by then."""
-        engine = self._engine(partition)
+        engine = self._engine(processor, partition)
         engine.ceiling = mark
         engine.move_time(time_ms)
+        self._drop_crossings()
 
     def take(self) -> list[Any]:
-        """Output records and `Refused`, since the last call, in the order in which they came."""
-        return self._sink.take()
+        """Output records, `Refused` and `PageGone`, since the last call, in the order in which they came."""
+        taken, self._outputs = self._outputs, []
+        return taken
 
-    def _of(self, partition: int | None) -> Iterable[Engine[Member]]:
-        return list(self._engines.values()) if partition is None else [self._engine(partition)]
+    def _reach(self, time_ms: int) -> None:
+        """Everyone's time goes forward, from one timer's instant to the next, so that what crosses is never late."""
+        while (due_ms := self._next_due_ms()) is not None and due_ms <= time_ms:
+            for engine in self._everyone:
+                engine.move_time(due_ms)
+                self._exchange()
+        for engine in self._everyone:
+            engine.move_time(time_ms)
 
-    def _engine(self, partition: int | None) -> Engine[Member]:
-        engine = self._engines.get(partition)
+    def _next_due_ms(self) -> int | None:
+        firsts = [engine.deadlines.first() for engine in self._everyone]
+        return min((first[0] for first in firsts if first is not None), default=None)
+
+    def _exchange(self) -> None:
+        """Deliver what crosses, and what that sets off, until nothing does."""
+        while made := self._sink.take():
+            for output in made:
+                if isinstance(output, _CROSSINGS):
+                    self._deliver(output)
+                else:
+                    self._outputs.append(output)
+
+    def _deliver(self, crossing: Any) -> None:
+        if isinstance(crossing, TransferQueued):
+            self._requests[crossing.request_id] = crossing
+            return
+        if isinstance(crossing, TransferWithdrawn) and self._requests.pop(crossing.request_id, None) is not None:
+            return
+        processor, key = addressee(crossing)
+        self._engine(processor, None).apply(key, crossing)
+
+    def _drop_crossings(self) -> None:
+        self._outputs += [output for output in self._sink.take() if not isinstance(output, _CROSSINGS)]
+
+    def _engine(self, processor: str, partition: int | None) -> Engine[Any]:
+        engine = self._engines.get((processor, partition))
         if engine is None:
             grace_ms = 0 if partition is None else self._grace_ms
-            engine = Engine(self._core, MemoryEntities(), MemoryDeadlines(), self._sink, grace_ms=grace_ms)
+            core = self._cores[processor]
+            engine = Engine(core, MemoryEntities(), MemoryDeadlines(), self._sink, grace_ms=grace_ms)
             engine.move_time(self._time_ms)
-            self._engines[partition] = engine
+            self._engines[processor, partition] = engine
         return engine
+
+
+def addressee(record: Any) -> tuple[str, str]:
+    """Processor and key of whom a record concerns; not for records of companies."""
+    if isinstance(record, _DESK_RECORDS):
+        return DESK, record.pool
+    return MEMBERS, record.member_id
+
+
+def _order_of_requests(request: TransferQueued) -> tuple[int, str, str]:
+    return request.occurred_at, request.member_id, request.playbook

@@ -4,9 +4,11 @@ import base64
 import binascii
 from typing import Any
 
+from app.domain.crossings import INTERNALS
 from app.domain.events import INPUTS
 from app.wire.bad_record import BadRecord, nearest_hint, shown
 from app.wire.instants import parse_calendar_instant
+from app.wire.topics import CROSSINGS, REROUTES
 
 CLOCK = "clock"
 """The topic of lines that move time and carry no record."""
@@ -15,11 +17,19 @@ UNNAMED = "?"
 """What stands for the topic of a line that names none."""
 
 
+RECORDED: dict[str, type[Any]] = {
+    **INPUTS,
+    **{topic: INTERNALS[topic] for topic in CROSSINGS if topic not in REROUTES},
+}
+"""By topic: every record that may stand among the inputs as the worker took them. What was rerouted is an input again."""
+
+
 class Envelope:
     """The envelope of one line, filled field by field, so that of a bad line all is known that came before.
 
     Attributes:
-        topic: an input topic without prefix, or `clock`; what a bad line calls its topic; `?` without any.
+        topic: an input topic without prefix, an internal one where that may be, or `clock`; what a bad line calls its
+            topic; `?` without any.
         key: the record's key; where the line gives none, that of the record's own id.
         key_given: whether the line gives one.
         arrived_at: stands for the append time, epoch ms; None where the line gives none.
@@ -39,38 +49,41 @@ class Envelope:
         self.raw: bytes | None = None
         self.raw_given = False
 
-    def take(self, fields: dict[str, Any]) -> None:
-        """Move the envelope out of `fields`, which keep the record's own.
+    def take(self, fields: dict[str, Any], *, internal: bool = False) -> None:
+        """Move the envelope out of `fields`, which keep the record's own. `internal`: internal topics are known too.
 
         Raises:
             BadRecord: `missing_field` without topic, `bad_value` for anything that is not what it should be.
         """
-        self._take_topic(fields)
-        self._take_key(fields)
+        known: dict[str, type[Any]] = RECORDED if internal else INPUTS
+        self._take_topic(fields, known)
+        self._take_key(fields, known)
         if "raw" in fields:
             self.raw_given = True
             self.raw = read_base64(fields.pop("raw"), "raw")
         self.arrived_at = read_instant(fields.pop("arrived_at", None), "arrived_at")
         self.partition = read_count(fields.pop("partition", None), "partition")
         self.offset = read_count(fields.pop("offset", None), "offset")
+        if self.partition is None and self.topic in INTERNALS:
+            raise BadRecord("missing_field", f"partition: a record of {self.topic} is one of a partition")
 
-    def _take_topic(self, fields: dict[str, Any]) -> None:
+    def _take_topic(self, fields: dict[str, Any], known: dict[str, type[Any]]) -> None:
         if "topic" not in fields:
             raise BadRecord("missing_field", "topic: the field is missing")
         topic = fields.pop("topic")
         if not isinstance(topic, str):
             raise BadRecord("bad_value", f"topic: {shown(topic)} is no text")
         self.topic = topic
-        if topic != CLOCK and topic not in INPUTS:
+        if topic != CLOCK and topic not in known:
             raise BadRecord(
                 "bad_value", f"topic: {shown(topic)} is no input topic{nearest_hint(topic, (*INPUTS, CLOCK))}"
             )
 
-    def _take_key(self, fields: dict[str, Any]) -> None:
+    def _take_key(self, fields: dict[str, Any], known: dict[str, type[Any]]) -> None:
         if "key" in fields:
             self.key_given = True
             self.key = _read_key(fields.pop("key"))
-        elif self.topic in INPUTS and isinstance(own_id := fields.get(INPUTS[self.topic].key_field), str):
+        elif self.topic in known and isinstance(own_id := fields.get(known[self.topic].key_field), str):
             self.key = own_id.encode()
 
 

@@ -39,7 +39,7 @@ class Line:
 
     Attributes:
         number: of the line, from 1, blank lines counted.
-        topic: an input topic, without prefix.
+        topic: an input topic, without prefix; in a line of `tail --inputs` also an internal one.
         record: the record, checked as the worker checks it.
         arrived_at: stands for the append time, epoch ms; the record's occurred_at where the line gives none.
         partition: where it lay in Kafka, None where the line does not say.
@@ -143,6 +143,7 @@ def parse_line(
     codec: Codec | None = None,
     run: str = "line",
     append_ms: int | None = None,
+    internal: bool = False,
 ) -> Line | Clock | None:
     """What a line holds; None for a blank one.
 
@@ -152,6 +153,7 @@ def parse_line(
         codec: for `raw` records that need a schema registry; None: one without.
         run: a record without `event_id` gets `{run}-{number}`.
         append_ms: how far ahead a record may lie counts from this instant; None: from the line's arrived_at.
+        internal: whether the line may hold a record of an internal topic, with the partition it lay in.
 
     Raises:
         BadLine: with the dead-letter code the worker gives the same record; `undecodable` for a line that is no
@@ -167,7 +169,7 @@ def parse_line(
         if fields.get("topic") == CLOCK:
             envelope.topic = CLOCK
             return _clock(fields, number)
-        envelope.take(fields)
+        envelope.take(fields, internal=internal)
         record = _record(fields, envelope, codec or shipped_codec(), f"{run}-{number}", append_ms)
     except BadRecord as bad:
         raise BadLine(bad, number, envelope, line) from None
@@ -199,8 +201,9 @@ def _record(
     record = codec.from_json(envelope.topic, fields)
     if envelope.key_given:
         check_key(record, envelope.key)
-    check_time(record.occurred_at, limit_ms)
-    CHECKS[envelope.topic](record)
+    if (check := CHECKS.get(envelope.topic)) is not None:
+        check_time(record.occurred_at, limit_ms)
+        check(record)
     return record
 
 

@@ -18,6 +18,9 @@ from app.domain.errors import UserError, UserErrors
 
 JOURNAL = "internal-journal"
 REROUTED = "internal-rerouted"
+DESK_REROUTED = "internal-desk-rerouted"
+REROUTES = (REROUTED, DESK_REROUTED)
+"""Where records wait that lay in another partition than their key's; each processor reads one of its own."""
 
 INPUTS_IN_ORDER: tuple[str, ...] = (
     "command",
@@ -40,6 +43,7 @@ MEMBER_INPUTS: tuple[str, ...] = tuple(
 CROSSINGS: tuple[str, ...] = (
     "internal-company-up",
     "internal-company-wait",
+    DESK_REROUTED,
     "internal-digest-item",
     "internal-member-moved",
     REROUTED,

@@ -58,7 +58,7 @@ def test_outputs_are_those_of_the_core_under_partition_time(activities: list[Act
     """Every output of every kind, pages of silent members too."""
     world = World(load_playbooks(PLAYBOOKS), GRACE_MS)
     for activity in activities:
-        world.move_time(activity.occurred_at, partition_of(activity))
+        world.move_partition(activity, partition_of(activity))
         world.apply(activity, partition_of(activity))
     outputs = world.take()
     pages = [output for output in outputs if isinstance(output, MemberSnapshot)]

@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.domain.engine import Engine
-from app.domain.events import Activity, MemberProfile, OperatorCommand, TransferEvent
+from app.domain.events import Activity, MemberProfile, OperatorCommand, ScoreCommand, TransferEvent
 from app.domain.instants import DAY_MS
 from app.domain.members import MemberCore
 from app.domain.memory import MemoryDeadlines, MemoryEntities
 from app.domain.outputs import MemberSnapshot
 from app.domain.playbook_set import PlaybookSet
 from app.domain.reengager import Reengager
-from app.domain.sink import Refused, Sink
+from app.domain.sink import PageGone, Refused, Sink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.domain.member import Member
+    from app.domain.playbook import Playbook
+    from app.domain.policy import Policy
 
 MONDAY_MS = 1767607200000
 """2026-01-05T10:00:00Z."""
@@ -72,8 +74,10 @@ class RestartingEntities:
         for key, entity in self._open.items():
             parts = self.parts.setdefault(key, {})
             for part, body in self.core.dump(entity):
-                assert body is not None
-                parts[part] = body
+                if body is None:
+                    parts.pop(part, None)
+                else:
+                    parts[part] = body
             self.indexed[key] = entity.indexed_due_ms
         self._open.clear()
 
@@ -81,8 +85,10 @@ class RestartingEntities:
 class Story:
     """One engine and what comes out of it. Instants are given in days (see `days`); `outputs` grows."""
 
-    def __init__(self, *playbooks: Reengager, entities: Any = None, grace_ms: int = 0) -> None:
-        self.core = MemberCore(PlaybookSet(playbooks or (re_engager(),)))
+    def __init__(
+        self, *playbooks: Playbook, entities: Any = None, grace_ms: int = 0, policy: Policy | None = None
+    ) -> None:
+        self.core = MemberCore(PlaybookSet(playbooks or (re_engager(),), policy))
         self.sink = Sink()
         self.engine = Engine(
             self.core, entities or MemoryEntities(), MemoryDeadlines(), self.sink, grace_ms=grace_ms
@@ -105,6 +111,7 @@ class Story:
         channel: str = "APP",
         arrived: float | None = None,
         event_id: str | None = None,
+        attributes: dict[str, Any] | None = None,
     ) -> list[Any]:
         return self.record(
             Activity(
@@ -113,6 +120,7 @@ class Story:
                 occurred_at=days(at),
                 type=type,
                 channel=channel,
+                attributes=attributes or {},
             ),
             arrived,
         )
@@ -123,6 +131,14 @@ class Story:
         event_id = fields.pop("event_id", None) or f"e{next(self.ids)}"
         return self.record(
             MemberProfile(event_id=event_id, member_id=member, occurred_at=days(at), **fields), arrived
+        )
+
+    def score(
+        self, at: float, member: str = "m1", *, arrived: float | None = None, **fields: Any
+    ) -> list[Any]:
+        event_id = fields.pop("event_id", None) or f"e{next(self.ids)}"
+        return self.record(
+            ScoreCommand(event_id=event_id, member_id=member, occurred_at=days(at), **fields), arrived
         )
 
     def transfer(
@@ -167,16 +183,31 @@ def told(outputs: list[Any], *, snapshots: bool = False) -> list[str]:
 def _words(output: Any) -> str:
     if isinstance(output, Refused):
         return f"refused {output.error}"
-    at = f"{(output.occurred_at - MONDAY_MS) / DAY_MS:g}"
-    match output.topic:
-        case "tag-changed":
-            return f"{at} {'+' if output.action == 'ADDED' else '-'}{output.tag} {output.reason}"
-        case "workflow-opened":
-            return f"{at} opened {output.workflow_id} {output.reason}"
-        case "workflow-resolved":
-            return f"{at} resolved {output.workflow_id} {output.resolution}"
-        case _:
-            return f"{at} {output.topic}"
+    if isinstance(output, PageGone):
+        return f"page of {output.member_id} gone"
+    return f"{_day(output.occurred_at)} {_WORDS.get(output.topic, lambda other: other.topic)(output)}"
+
+
+_WORDS: dict[str, Callable[[Any], str]] = {
+    "tag-changed": lambda o: f"{'+' if o.action == 'ADDED' else '-'}{o.tag} {o.reason}",
+    "workflow-opened": lambda o: f"opened {o.workflow_id} {o.reason}",
+    "workflow-resolved": lambda o: f"resolved {o.workflow_id} {o.resolution}",
+    "score-changed": lambda o: f"{o.score} {o.before} {o.operation} {o.points} = {o.after}",
+    "nudge": lambda o: f"nudge {o.nudge_id} {o.template} {o.channel} {o.recipient_id}",
+    "nudge-suppressed": lambda o: f"no nudge {o.nudge_id} {o.template} {o.reason}",
+    "transfer-requested": lambda o: f"asks {o.pool} for {o.program}, attempt {o.attempt}",
+    "transfer-failed": lambda o: f"failed {o.attempts}, {_then(o)}",
+}
+
+
+def _day(instant_ms: int) -> str:
+    return f"{(instant_ms - MONDAY_MS) / DAY_MS:g}"
+
+
+def _then(failed: Any) -> str:
+    if failed.next_attempt_at is not None:
+        return f"next {_day(failed.next_attempt_at)}"
+    return "final" if failed.final else "no next known"
 
 
 @pytest.fixture

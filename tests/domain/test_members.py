@@ -119,7 +119,7 @@ class TestFirstSeen:
         ids=lambda record: record.topic,
     )
     def test_any_other_record_does(self, story: Story, record):
-        assert told(story.record(record)) == ["0 +inactive never_active"]
+        assert told(story.record(record))[0] == "0 +inactive never_active"
 
 
 class TestResolveWorkflow:

@@ -1,6 +1,8 @@
 from app.domain.events import Activity, TransferEvent
 from app.domain.playbook_set import PlaybookSet
+from app.domain.scores import UNCLAMPED, Clamp
 from tests.domain.conftest import days, re_engager
+from tests.domain.scoring import on_score, points, policy, rule
 
 
 def activity(activity_type: str) -> Activity:
@@ -41,5 +43,26 @@ def test_the_hash_changes_with_any_version_or_name():
     assert len(hashes) == 5
 
 
+def test_the_policy_is_part_of_the_hash():
+    assert PlaybookSet([], policy(caps={"1d": 1})).hash != PlaybookSet([], policy()).hash
+
+
+def test_of_a_score_only_those_are_asked_that_listen_to_it():
+    one, two = on_score("a"), on_score("b", score="other")
+    earning = points("c", decay={"points": 1, "every": "1d"})
+    playbooks = PlaybookSet([two, one, earning])
+
+    def asked(score):
+        return [reaction.__self__.name for reaction in playbooks.score_reactions(score)]
+
+    assert (asked("engagement"), asked("other"), asked("third")) == (["c", "a"], ["b"], [])
+
+
+def test_clamps_are_known_by_score():
+    playbooks = PlaybookSet([points(floor=0, ceiling=9), points("other", rules=[rule()])])
+    assert playbooks.clamp("engagement") == Clamp(0, 9)
+    assert playbooks.clamp("other") == UNCLAMPED
+
+
 def test_the_hash_is_the_same_in_every_process():
-    assert PlaybookSet([re_engager("a")]).hash == "b3a125b72c54"
+    assert PlaybookSet([re_engager("a")]).hash == "54ff74e3b725"

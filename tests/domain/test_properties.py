@@ -47,8 +47,10 @@ def histories(draw: st.DrawFn, *, late: bool = True) -> list[Arrival]:
         # Some come a second later: the page rests for five.
         at += draw(st.sampled_from([0, 0, 1000]))
         now = max(now, at)
-        if kind == "repeat" and arrivals:
-            arrivals.append(Arrival(now, draw(st.sampled_from(arrivals)).record))
+        # A command that was refused is not known when it comes again: it is then a late one.
+        again = [arrival for arrival in arrivals if late or not isinstance(arrival.record, OperatorCommand)]
+        if kind == "repeat" and again:
+            arrivals.append(Arrival(now, draw(st.sampled_from(again)).record))
         else:
             arrivals.append(Arrival(now, make_record(kind, f"e{number}", member, at)))
     return arrivals

@@ -1,4 +1,5 @@
 from app.domain.member import Member
+from app.domain.playbook_set import PlaybookSet
 from app.domain.sink import Sink
 from app.domain.state import Hot
 from app.domain.tags import add_tag, carries, remove_tag
@@ -7,7 +8,7 @@ from tests.domain.conftest import days
 
 
 def turn() -> Turn:
-    return Turn(Member("m1", Hot("h")), Sink(), days(0), "e1")
+    return Turn(Member("m1", Hot("h")), Sink(), days(0), "e1", PlaybookSet([]))
 
 
 def test_a_tag_that_is_there_stays_as_it_is():

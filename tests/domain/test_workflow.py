@@ -2,6 +2,7 @@ import pytest
 
 from app.domain.member import Member
 from app.domain.playbook import KIND_ORDER
+from app.domain.playbook_set import PlaybookSet
 from app.domain.sink import Sink
 from app.domain.state import Hot
 from app.domain.turn import Turn
@@ -21,7 +22,7 @@ from tests.domain.conftest import days, re_engager
 
 
 def turn() -> Turn:
-    return Turn(Member("m1", Hot("h")), Sink(), days(0), "e1")
+    return Turn(Member("m1", Hot("h")), Sink(), days(0), "e1", PlaybookSet([]))
 
 
 def test_ids_name_playbook_member_and_opening():

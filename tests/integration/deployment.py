@@ -10,25 +10,34 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.protocol.group import LeaveGroupRequest
 
+from app.broker.topics import admin_client
 from app.service.settings import Settings, load_settings
 from app.tools import tail
 from app.tools.topics import apply_topics
 from app.wire.partitioner import murmur2_partition
+from app.wire.topics import JOURNAL
 from tests.integration.faults import Faults
 
 REENGAGE = Path(sys.executable).with_name("reengage")
 LAUNCHER = Path(__file__).with_name("faults.py")
 PATIENCE_S = 60.0
 """How long anything may take before a test gives up; nothing here waits this long when all is well."""
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    """Wait until a condition holds; fails when it does not in time."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come"
+        time.sleep(0.05)
 
 
 class Sent(NamedTuple):
@@ -57,9 +66,11 @@ class Worker:
         self.process.kill()
         self.process.wait()
 
-    def terminate(self) -> None:
-        """Ask it to stop."""
+    def stop(self) -> None:
+        """Ask it to stop, once it works, and wait for its orderly end."""
+        self.wait_until_ready()
         self.process.terminate()
+        assert self.exit_code() == 0, self.log()
 
     def exit_code(self) -> int:
         """Wait for its end; negative is the signal that ended it."""
@@ -72,8 +83,10 @@ class Worker:
     def log(self) -> str:
         return self._log.read_text(errors="replace")
 
-    def logged(self, text: str) -> bool:
-        return text in self.log()
+    def wait_until_ready(self) -> None:
+        """Wait until it works on some partition."""
+        until(lambda: "is ready" in self.log() or not self.running, "a ready worker")
+        assert self.running, f"the worker has ended; its log:\n{self.log()}"
 
 
 @dataclass
@@ -115,6 +128,17 @@ class Deployment:
         settings = self.settings()
         asyncio.run(apply_topics(settings.client_options(), self.prefix, partitions=self.partitions))
 
+    def delete_topics(self) -> None:
+        """So that a long session's broker does not keep the files of them all open."""
+
+        async def delete() -> None:
+            async with admin_client(self.settings().client_options()) as admin:
+                names = [name for name in await admin.list_topics() if name.startswith(self.prefix)]
+                if names:
+                    await admin.delete_topics(names)
+
+        asyncio.run(delete())
+
     def start_worker(self, *arguments: str, data: str = "data", faults: Faults | None = None) -> Worker:
         """Start `reengage worker`; with `faults`, the same with what they ask for."""
         command: list[str | Path] = [REENGAGE, "worker", *arguments]
@@ -144,16 +168,12 @@ class Deployment:
 
         async def expel() -> None:
             group = f"{self.prefix}app"
-            admin = AIOKafkaAdminClient(bootstrap_servers=self.broker)
-            await admin.start()
-            try:
+            async with admin_client(self.settings().client_options()) as admin:
                 coordinator = await admin.find_coordinator(group)
                 (described,) = await admin.describe_consumer_groups([group], coordinator)
                 for member in described.to_object()["groups"][0]["members"]:
                     request = LeaveGroupRequest(group, member["member_id"])
                     await admin._send_request(request, coordinator)
-            finally:
-                await admin.close()
 
         asyncio.run(expel())
 
@@ -185,14 +205,35 @@ class Deployment:
         return self._tail(inputs=True)
 
     def commits(self) -> int:
-        """How many commits the journal holds; cheap, for waiting until a worker gets on."""
-        return sum('"processor"' in line for line in self.merged_inputs())
+        """How far the journal has grown: entries, and where transactions are used their markers. Cheap."""
 
-    def wait_for_output(self, text: str) -> None:
-        """Wait until some committed output contains this text."""
-        deadline = time.monotonic() + PATIENCE_S
-        while not any(text in line for line in self.outputs()):
-            assert time.monotonic() < deadline, f"no output with {text!r} came"
+        async def measure() -> int:
+            consumer = AIOKafkaConsumer(bootstrap_servers=self.broker)
+            await consumer.start()
+            try:
+                places = [TopicPartition(f"{self.prefix}{JOURNAL}", n) for n in range(self.partitions)]
+                consumer.assign(places)
+                return sum((await consumer.end_offsets(places)).values())
+            finally:
+                await consumer.stop()
+
+        return asyncio.run(measure())
+
+    def wait_for_commits(self, more: int) -> None:
+        """Wait until the journal has grown by so much."""
+        enough = self.commits() + more
+        until(lambda: self.commits() >= enough, f"{more} commits")
+
+    def wait_for_output(self, *texts: str) -> str:
+        """Wait until a committed output contains all these texts, and return it."""
+        found: list[str] = []
+
+        def search() -> bool:
+            found[:] = [line for line in self.outputs() if all(text in line for text in texts)]
+            return bool(found)
+
+        until(search, f"an output with {texts}")
+        return found[0]
 
     def _tail(self, *, inputs: bool = False) -> list[str]:
         printed = io.StringIO()

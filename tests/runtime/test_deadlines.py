@@ -159,6 +159,18 @@ class TestBatches:
         index.forget()
         assert drain(index) == [(1, "a"), (3, "c")]
 
+    def test_they_are_written_in_the_order_of_sealing(self):
+        written = Written()
+        index = DeadlineIndex(written)
+        index.put(1, "a")
+        first = index.seal()
+        index.put(2, "b")
+        index.seal()
+        written.write(first)
+        index.written()
+        index.forget()
+        assert drain(index) == [(1, "a"), (2, "b")]
+
     def test_the_later_of_two_unwritten_batches_counts(self):
         index = DeadlineIndex(Written())
         index.put(1, "a")

@@ -484,7 +484,7 @@ class TestTopics:
         assert RECORDS["member-snapshot"] is MemberSnapshot
         assert RECORDS["tag-changed"] is TagChanged
         assert all(topic.startswith("internal-") for topic in INTERNALS)
-        assert all(record.topic == topic for topic, record in RECORDS.items())
+        assert all(RECORDS[record.topic] is record for record in RECORDS.values())
 
     def test_prepare_reads_every_schema(self):
         fresh = Codec()

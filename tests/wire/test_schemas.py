@@ -64,7 +64,7 @@ class TestFiles:
         assert record.key_field is None or record.key_field in record.__struct_fields__
 
     def test_every_schema_is_of_a_record(self):
-        assert shipped_schemas().names() == sorted(record.__name__ for record in RECORDS.values())
+        assert shipped_schemas().names() == sorted({record.__name__ for record in RECORDS.values()})
 
 
 class TestFingerprints:

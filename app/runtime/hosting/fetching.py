@@ -8,6 +8,7 @@ records without the object it builds for each.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -99,11 +100,10 @@ class Fetching:
 
     async def wait(self, timeout_s: float) -> None:
         """Return when a fetch has been answered since the last `take`, or after the timeout."""
-        if not self._arrived.is_set():
-            try:
-                await asyncio.wait_for(self._arrived.wait(), timeout_s)
-            except TimeoutError:
-                return
+        # Not `wait_for`: up to Python 3.11 it swallows a cancellation that comes with the answer.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._arrived.wait()
 
     def wake(self) -> None:
         """End a `wait` early."""

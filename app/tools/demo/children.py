@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from app.broker.process import GUARD
 from app.domain.errors import UserError
-from app.service.settings import PREFIX
+from app.service.setting_table import PREFIX
 from app.tools.demo.place import environment_of
 from app.wire.instants import parse_instant
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Sequence
     from pathlib import Path
 
     from app.service.settings import Settings
@@ -72,12 +72,14 @@ class Worker:
             await asyncio.sleep(_POLL_S)
 
     async def caught_up(self, since_ms: int) -> None:
-        """Wait until nothing appended before an instant of the wall clock is left to apply, commit or fire."""
+        """Wait until nothing is left to apply, commit or fire, seen later than an instant of the wall clock.
+
+        And later than the last commit of any partition, for what it wrote may be another one's input.
+        """
         while True:
             self.check()
             _, report = await asyncio.to_thread(self._health)
-            reached = [partition["caught_up_at"] for partition in report.get("partitions", ())]
-            if reached and all(at and parse_instant(at, "caught_up_at") > since_ms for at in reached):
+            if _all_at_rest(report.get("partitions", ()), since_ms):
                 return
             await asyncio.sleep(_POLL_S)
 
@@ -106,9 +108,22 @@ class Worker:
             connection.close()
 
 
+def _all_at_rest(partitions: Sequence[dict[str, Any]], since_ms: int) -> bool:
+    commits = [_read_instant(partition["committed_at"]) for partition in partitions]
+    busy_ms = max([since_ms, *commits])
+    return bool(commits) and all(
+        _read_instant(partition["caught_up_at"]) > busy_ms for partition in partitions
+    )
+
+
+def _read_instant(text: str | None) -> int:
+    """Epoch milliseconds of an instant of a report; 0 for one that has not been."""
+    return 0 if text is None else parse_instant(text, "health")
+
+
 @contextmanager
-def worker(settings: Settings, log: Path, port: int) -> Iterator[Worker]:
-    """A worker under these settings, ended with the block, and also should this process be killed."""
+def worker(settings: Settings, folder: Path, log: Path, port: int) -> Iterator[Worker]:
+    """A worker under these settings, in this folder, ended with the block, and also should this process be killed."""
     command = [*_REENGAGE, "worker", "--port", str(port)]
     with log.open("wb") as output:
         guard = subprocess.Popen(
@@ -118,7 +133,7 @@ def worker(settings: Settings, log: Path, port: int) -> Iterator[Worker]:
             stderr=output,
             text=True,
             env=_environ(settings),
-            cwd=log.parent,
+            cwd=folder,
             start_new_session=True,
         )
     assert guard.stdout is not None  # noqa: S101  a pipe, as asked for
@@ -150,6 +165,8 @@ class Producer:
 
         Raises UserError `produce-failed` with what it said.
         """
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         _, said = await self._process.communicate()
         if self._process.returncode != 0:
             error = UserError("produce-failed", "reengage produce", said.decode(errors="replace").strip())

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from app.domain.outputs import AnyOutput, DeadLetter, Output, TagChanged, WorkflowOpened, WorkflowResolved
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+_NOT_YET = "not seen in the app yet"
+_REASONS = {
+    "never_active": _NOT_YET,
+    "inactive": "seven days without activity",
+    "activity": "active",
+    "late_activity": "was active, as it turns out",
+}
 _ENVELOPE = frozenset(Output.__struct_fields__)
 
 
@@ -29,12 +38,14 @@ def describe(output: AnyOutput) -> str:
 def decisions(outputs: Sequence[Output | DeadLetter]) -> list[str]:
     """What was decided about one member, dated, in order; what one input or timer set off makes one entry.
 
-    Dead letters have no sequence; they are put where they belong in time.
+    Dead letters have no sequence; they are put where they belong in time. That a member is inactive at first is left
+    out where it did not stay so.
     """
-    entries = []
-    for (at_ms, _), together in groupby(sorted(outputs, key=_order), key=_occasion):
-        entries.append(f"{day(at_ms)} {_summary(list(together))}")
-    return entries
+    entries = [
+        f"{day(at_ms):>6}  {_summary(list(together))}"
+        for (at_ms, _), together in groupby(sorted(outputs, key=_order), key=_occasion)
+    ]
+    return entries[1:] if len(entries) > 1 and _NOT_YET in entries[0] else entries
 
 
 def _order(output: Output | DeadLetter) -> tuple[int, int]:
@@ -54,13 +65,13 @@ def _summary(together: list[Output | DeadLetter]) -> str:
 
 def _tag_changed(output: TagChanged) -> str:
     action = "added" if output.action == "ADDED" else "removed"
-    return f"{output.tag} {action}: {_plain(output.reason)}"
+    return f"{output.tag} {action}: {_REASONS.get(output.reason, _plain(output.reason))}"
 
 
 def _tag_in_short(output: TagChanged) -> str:
     phrases = {
-        "never_active": f"{output.tag} until seen in the app",
-        "inactive": output.tag,
+        "never_active": f"{output.tag}: {_NOT_YET}",
+        "inactive": f"{output.tag}: {_REASONS['inactive']}",
         "activity": "active again",
         "late_activity": f"not {output.tag} after all",
     }

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from aiokafka.errors import KafkaError
 from pydantic import SecretStr
 
+from app.broker.distribution import KAFKA_VERSION
 from app.broker.embedded import EmbeddedBroker
 from app.broker.locate import locate_broker
 from app.broker.topics import admin_client, find_topics
 from app.service.client import broker_errors
-from app.service.settings import SETTINGS
+from app.service.setting_table import SETTINGS
 from app.tools.topics import apply_topics
 
 if TYPE_CHECKING:
@@ -27,32 +28,39 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def broker_for(settings: Settings, folder: Path, screen: Screen) -> Iterator[Settings]:
-    """The settings of a demo in `folder`, on the broker that is set or kept, else on one of its own, ended after it.
+def place_for(settings: Settings, folder: Path, screen: Screen) -> Iterator[Settings]:
+    """The settings of a demo whose state is in `folder`: a broker that runs, with the declared topics. Blocks.
 
-    On a broker that is not its own the demo has an application and topics of its own, which it takes away again. It
-    plays the shipped playbooks, whatever is set.
+    The broker is the one that is set or kept; there the demo has an application and topics of its own, and takes them
+    away again. Else it is the demo's own, ended after it. It plays the shipped playbooks, whatever is set.
     """
-    found = locate_broker(settings.broker)
     ours = replace(settings, playbooks=None, data=folder / "state")
-    if found is not None:
-        name = f"demo-{secrets.token_hex(3)}-"
-        screen.say(f"  using the broker at {found}; the demo's topics there begin with {name}")
-        ours = replace(
-            ours, broker=found, app=f"{ours.app}-{name.rstrip('-')}", topic_prefix=ours.topic_prefix + name
-        )
-        try:
-            yield ours
-        finally:
-            asyncio.run(_delete_topics(ours, screen))
+    found = locate_broker(settings.broker)
+    if found is None:
+        with _own_broker(ours, folder / "broker", screen) as place:
+            _create_topics(place, screen)
+            yield place
         return
-    broker = EmbeddedBroker(folder / "broker", progress=lambda line: screen.say(f"  {line}"))
+    name = f"demo-{secrets.token_hex(3)}"
+    place = replace(ours, broker=found, app=f"{ours.app}-{name}", topic_prefix=f"{ours.topic_prefix}{name}-")
+    screen.say(f"  using the broker at {found}; the demo's topics there begin with {place.topic_prefix}")
+    _create_topics(place, screen)
     try:
-        with screen.step("starting Apache Kafka") as done:
+        yield place
+    finally:
+        asyncio.run(_delete_topics(place, screen))
+
+
+@contextmanager
+def _own_broker(settings: Settings, folder: Path, screen: Screen) -> Iterator[Settings]:
+    broker: EmbeddedBroker | None = None
+    try:
+        with screen.step("starting Apache Kafka") as step:
+            broker = EmbeddedBroker(folder, progress=step.progress)
             address = broker.start()
-            done.append(f"Apache Kafka, in memory of this demo, on {address}")
+            step.result = f"Apache Kafka {KAFKA_VERSION} on {address}, for this demo only"
         yield replace(
-            ours,
+            settings,
             broker=address,
             security_protocol="PLAINTEXT",
             sasl_mechanism=None,
@@ -64,17 +72,17 @@ def broker_for(settings: Settings, folder: Path, screen: Screen) -> Iterator[Set
             schema_registry=None,
         )
     finally:
-        broker.stop()
+        if broker is not None:
+            broker.kill()
 
 
-def create_topics(settings: Settings) -> int:
-    """Create the declared topics under the settings' prefix; returns how many. Blocks."""
-    with broker_errors(settings):
-        return len(asyncio.run(apply_topics(settings.client_options(), settings.topic_prefix)).created)
+def _create_topics(settings: Settings, screen: Screen) -> None:
+    with screen.step("creating the topics") as step, broker_errors(settings):
+        applied = asyncio.run(apply_topics(settings.client_options(), settings.topic_prefix))
+        step.result = f"{len(applied.created)} topics"
 
 
 async def _delete_topics(settings: Settings, screen: Screen) -> None:
-    """Take the demo's topics away; where that may not be, say so."""
     prefix = settings.topic_prefix
     try:
         async with admin_client(settings.client_options()) as admin:

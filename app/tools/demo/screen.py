@@ -26,10 +26,15 @@ from app.wire.topics import INPUTS_IN_ORDER, load_topics
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from rich.status import Status
+
     from app.domain.outputs import AnyOutput, Output
     from app.tools.demo.script import Character, Delivery
 
 _PLAIN_WIDTH = 120
+_ROOMY_WIDTH = 100
+_DECISION_WIDTH = 47
+_SPARINGLY_S = 2.0
 _WEEK_MS = 7 * 24 * 3_600_000
 _COLOURS = {
     "tag-changed": "yellow",
@@ -39,16 +44,24 @@ _COLOURS = {
 }
 
 
+class _Console(Console):
+    """Rich's, but that a reader who has gone is left to the command line, which knows the exit code for it."""
+
+    def on_broken_pipe(self) -> None:
+        """Called by rich when standard output is a pipe whose other end is closed."""
+        raise BrokenPipeError
+
+
 class Screen:
-    """Standard output, for one demo. `started_s` is the monotonic time at which it began."""
+    """Standard output, for one demo of these characters."""
 
     def __init__(self, characters: Sequence[Character]) -> None:
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")
         width = None if sys.stdout.isatty() else _PLAIN_WIDTH
-        self.console = Console(width=width, highlight=False)
-        self.started_s = time.monotonic()
-        self.first_output_s: float | None = None
+        self.console = _Console(width=width, highlight=False)
+        self._started_s = time.monotonic()
+        self._first_output_s: float | None = None
         self._characters = characters
         self._names = {character.member_id: character.name for character in characters}
 
@@ -61,28 +74,30 @@ class Screen:
         self.console.print(f"\n[bold]{escape(text)}[/bold]")
 
     @contextmanager
-    def step(self, doing: str) -> Iterator[list[str]]:
-        """Show that something is being done, and when it is done a line with what the caller put into the list."""
-        done: list[str] = []
+    def step(self, doing: str) -> Iterator[Step]:
+        """Show that something is being done, and when it is done a line with what came of it."""
         started_s = time.monotonic()
-        with self.console.status(escape(doing)):
-            yield done
+        with self.console.status(escape(doing)) as status:
+            step = Step(self, status)
+            yield step
         seconds = time.monotonic() - started_s
-        self.console.print(f"  [green]✓[/green] {escape(' '.join(done)):<84} [dim]{seconds:4.1f} s[/dim]")
+        self.console.print(f"  [green]✓[/green] {escape(step.result):<84} [dim]{seconds:4.1f} s[/dim]")
 
     @contextmanager
     def live(self, events: int, began_ms: int) -> Iterator[Live]:
         """Show what goes in and comes out while it does; `began_ms` is the story's first instant."""
         columns = (TextColumn("{task.description}"), BarColumn(bar_width=40))
-        with Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal) as bar:
+        with Progress(
+            *columns, console=self.console, transient=True, disable=not self.console.is_terminal
+        ) as bar:
             yield Live(self, bar, bar.add_task("", total=events), began_ms)
 
     def output(self, output: AnyOutput) -> None:
         """Print one output record; the pages of members are not for reading here."""
         if isinstance(output, MemberSnapshot):
             return
-        if self.first_output_s is None:
-            self.first_output_s = time.monotonic() - self.started_s
+        if self._first_output_s is None:
+            self._first_output_s = time.monotonic() - self._started_s
         member_id = output.key if isinstance(output, DeadLetter) else output.member_id
         name = self._names.get(member_id or "", member_id or "")
         topic, at_ms = output.topic, output.occurred_at
@@ -96,13 +111,14 @@ class Screen:
 
     def table(self, outputs: Sequence[Output | DeadLetter]) -> None:
         """Print what happened to each member."""
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0), leading=1)
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0))
         table.add_column("member", style="bold", no_wrap=True)
-        table.add_column("what they did", ratio=2)
-        table.add_column("what Reengage decided", ratio=3)
+        table.add_column("what they did", ratio=1)
+        roomy = self.console.width >= _ROOMY_WIDTH
+        table.add_column("what Reengage decided", ratio=1, min_width=_DECISION_WIDTH if roomy else None)
         for character in self._characters:
             own = [output for output in outputs if _member_of(output) == character.member_id]
-            table.add_row(character.name, escape(character.did), escape("; ".join(decisions(own))))
+            table.add_row(character.name, escape(character.did), escape("\n".join(decisions(own))))
         self.console.print(table)
 
     def counts(self, sent: Sequence[Delivery], outputs: Sequence[AnyOutput]) -> None:
@@ -115,11 +131,37 @@ class Screen:
         self.console.print(f"  [bold]in[/bold]   {counted(len(sent), 'event')}: {listed(inputs)}")
         self.console.print(f"  [bold]out[/bold]  {counted(len(outputs), 'record')}: {listed(came)}")
 
+    def timing(self) -> None:
+        """Print how long it took."""
+        if self._first_output_s is not None:
+            seconds = time.monotonic() - self._started_s
+            self.say(f"  The first output came after {self._first_output_s:.1f} s; all took {seconds:.1f} s.")
+
     def commands(self, rows: Sequence[tuple[str, str]]) -> None:
         """Print commands, each with what it does."""
-        width = max(len(command) for command, _ in rows)
+        width = max(len(command) for command, does in rows if does)
         for command, does in rows:
-            self.console.print(f"  [bold]{escape(command.ljust(width))}[/bold]  {escape(does)}", soft_wrap=True)
+            text = f"  [bold]{escape(command.ljust(width) if does else command)}[/bold]"
+            self.console.print(f"{text}  {escape(does)}" if does else text, soft_wrap=True)
+
+
+class Step:
+    """Something that is being done. Set `result` to what came of it."""
+
+    def __init__(self, screen: Screen, status: Status) -> None:
+        self.result = ""
+        self._screen = screen
+        self._status = status
+        self._said_s = 0.0
+
+    def progress(self, text: str) -> None:
+        """Say how far it is; where each time takes a line of its own, not all too often."""
+        now_s = time.monotonic()
+        if self._screen.console.is_terminal:
+            self._status.update(escape(text))
+        elif now_s - self._said_s > _SPARINGLY_S:
+            self._said_s = now_s
+            self._screen.say(f"  {text}")
 
 
 class Live:
@@ -139,7 +181,7 @@ class Live:
         week = (delivery.arrived_ms - self._began_ms) // _WEEK_MS + 1
         if week > self._week:
             self._week = week
-            if not self._screen.console.is_terminal:
+            if self._sent and not self._screen.console.is_terminal:
                 self._screen.say(f"week {week}, {self._totals()} so far")
         self._sent += 1
         self._show()
@@ -152,7 +194,9 @@ class Live:
             self._show()
 
     def _show(self) -> None:
-        self._bar.update(self._task, completed=self._sent, description=f"week {self._week:2}: {self._totals()}")
+        self._bar.update(
+            self._task, completed=self._sent, description=f"week {self._week:2}: {self._totals()}"
+        )
 
     def _totals(self) -> str:
         return f"{counted(self._sent, 'event')} in, {counted(self._came, 'output')} out"

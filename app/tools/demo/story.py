@@ -1,7 +1,7 @@
 """The demo's story: fifteen members over ten weeks, from Monday 5 January to Sunday 15 March 2026.
 
 To tell more, add a row. The last day has an activity of a member of each partition, which moves every partition's
-time to the end: what was due before is seen (tests/tools/test_demo.py holds the story to that).
+time to the end: what was due before is seen (tests/tools/demo/test_story.py holds it to that).
 """
 
 from dataclasses import replace

@@ -1,0 +1,77 @@
+"""A crash at each step of a commit: whatever it left, the next worker goes on, and the outputs are exact."""
+
+import random
+import shutil
+import signal
+
+import pytest
+
+from tests.integration.deployment import until
+from tests.integration.faults import STEPS, Faults
+from tests.integration.history import History
+from tests.integration.oracle import assert_equals_simulate
+
+pytestmark = pytest.mark.broker
+
+EXACTLY_ONCE = tuple(step for step in STEPS if step != "states")
+AT_LEAST_ONCE = tuple(step for step in STEPS if step not in ("produced", "committing"))
+FEW = {"batch": 12, "wakes": 3, "slice": 4, "cached": 8}
+
+
+def crash(deployment, step, after):
+    """Run a worker that ends itself at the step's n-th occurrence, and see to it that its group forgets it."""
+    worker = deployment.start_worker("--until-drained", faults=Faults(crash_at=step, crash_after=after, **FEW))
+    assert worker.exit_code() == -signal.SIGKILL, worker.log()
+    deployment.expel_dead_workers()
+
+
+def test_a_crash_at_each_step_of_a_commit_loses_and_repeats_nothing(deploy):
+    deployment = deploy()
+    deployment.produce(History(21, records=1_500))
+    for number, step in enumerate(EXACTLY_ONCE):
+        crash(deployment, step, after=1 + number)
+    deployment.drain(faults=Faults(**FEW))
+    assert_equals_simulate(deployment)
+
+
+def test_a_crash_at_each_step_at_least_once_repeats_outputs_with_the_same_sequence(deploy):
+    deployment = deploy(REENGAGE_GUARANTEE="at_least_once")
+    deployment.produce(History(22, records=1_500))
+    for number, step in enumerate(AT_LEAST_ONCE):
+        crash(deployment, step, after=1 + number)
+    deployment.drain(faults=Faults(**FEW))
+    assert_equals_simulate(deployment, repeats=True)
+
+
+def test_a_worker_takes_over_from_one_that_crashed_while_it_asked_to_commit(deploy):
+    deployment = deploy(partitions=4)
+    heir = deployment.start_worker(data="heir", faults=Faults(**FEW))
+    heir.wait_until_ready()
+    crashing = Faults(crash_at="committing", crash_after=3, **FEW)
+    crashed = deployment.start_worker(data="crashed", faults=crashing)
+    crashed.wait_until_ready()
+    deployment.produce(History(23, records=1_500, partitions=4))
+    until(lambda: not crashed.running, "the crash")
+    deployment.expel_dead_workers()
+    deployment.wait_for_commits(10)
+    heir.stop()
+    deployment.drain()
+    assert_equals_simulate(deployment)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("guarantee", ["exactly_once", "at_least_once"])
+@pytest.mark.parametrize("seed", range(200, 220))
+def test_crashes_at_random_steps_with_lost_folders_in_between(deploy, seed, guarantee):
+    rnd = random.Random(seed)
+    partitions = rnd.choice((1, 2, 3))
+    deployment = deploy(partitions=partitions, REENGAGE_GUARANTEE=guarantee)
+    history = History(seed, records=1_500, members=rnd.choice((5, 40, 200)), partitions=partitions)
+    deployment.produce(history)
+    steps = EXACTLY_ONCE if guarantee == "exactly_once" else AT_LEAST_ONCE
+    for _ in range(10):
+        crash(deployment, rnd.choice(steps), after=rnd.choice((1, 2, 3, 5)))
+        if rnd.random() < 0.2:
+            shutil.rmtree(deployment.folder / "data")
+    deployment.drain(faults=Faults(**FEW))
+    assert_equals_simulate(deployment, repeats=guarantee == "at_least_once")

@@ -1,0 +1,87 @@
+"""What keeps a worker from working ends it with one clear message and an exit code, never with a traceback."""
+
+import asyncio
+import re
+import socket
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+
+pytestmark = pytest.mark.broker
+
+
+def refusal(deployment, *arguments, data="data"):
+    """Run a worker that cannot start; returns what it prints for its user."""
+    worker = deployment.start_worker(*arguments, data=data)
+    assert worker.exit_code() == 2, worker.log()
+    printed = worker.log()
+    assert "Traceback" not in printed
+    errors = [line for line in printed.splitlines() if not re.match(r"\d{4}-\d\d-\d\dT\S+ ", line)]
+    assert errors[0].startswith("error["), printed
+    return "\n".join(errors)
+
+
+def test_an_unreachable_broker_is_named(deploy):
+    deployment = deploy(topics=False)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+        deployment.more["REENGAGE_BROKER"] = address
+        printed = refusal(deployment)
+    assert printed.startswith(f"error[broker-unreachable] {address}")
+    assert printed.count("error[") == 1
+
+
+def test_missing_topics_are_each_named_with_the_command_that_makes_them(deploy):
+    deployment = deploy(topics=False)
+    printed = refusal(deployment)
+    assert f"error[missing-topic] {deployment.prefix}activity:" in printed
+    assert f"error[missing-topic] {deployment.prefix}internal-journal:" in printed
+    assert "reengage topics apply" in printed
+
+
+def test_inputs_with_different_partition_counts_are_refused(deploy):
+    deployment = deploy()
+
+    async def widen():
+        admin = AIOKafkaAdminClient(bootstrap_servers=deployment.broker)
+        await admin.start()
+        try:
+            await admin.create_partitions({f"{deployment.prefix}activity": NewPartitions(3)})
+        finally:
+            await admin.close()
+
+    asyncio.run(widen())
+    printed = refusal(deployment)
+    assert "partitions" in printed
+    assert f"{deployment.prefix}activity" in printed
+
+
+def test_every_mistake_in_the_playbooks_is_named_with_its_place(deploy):
+    deployment = deploy()
+    folder = deployment.folder / "playbooks"
+    folder.mkdir()
+    (folder / "mine.toml").write_text('kind = "reengager"\n[inactivity]\naftr = "7d"\nchannels = ["FAX"]\n')
+    deployment.more["REENGAGE_PLAYBOOKS"] = str(folder)
+    printed = refusal(deployment)
+    assert "mine.toml" in printed
+    assert "inactivity.aftr" in printed
+    assert "did you mean" in printed
+    assert "FAX" in printed
+
+
+def test_a_state_folder_another_worker_holds_is_refused(deploy):
+    deployment = deploy()
+    holder = deployment.start_worker()
+    holder.wait_until_ready()
+    printed = refusal(deployment)
+    assert printed.startswith(f"error[data-folder-in-use] {deployment.folder / 'data'}")
+    assert "REENGAGE_DATA" in printed
+    holder.stop()
+
+
+def test_an_unknown_setting_is_refused_with_the_nearest_name(deploy):
+    deployment = deploy(topics=False, REENGAGE_GUARANTY="exactly_once")
+    printed = refusal(deployment)
+    assert "error[unknown-setting]" in printed
+    assert "did you mean REENGAGE_GUARANTEE?" in printed

@@ -1,0 +1,294 @@
+"""Each private part of faust and aiokafka the service leans on, by name: an upgrade that moves one fails here.
+
+What the parts do together is in test_fetching.py, test_app.py, test_writer.py and test_assignor.py; here it is said
+which they are, so that a failure names the one that has moved.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import inspect
+import sys
+from importlib.metadata import requires, version
+from typing import TYPE_CHECKING, Any
+
+import faust
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.consumer import fetcher, group_coordinator
+from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult, PartitionRecords
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.subscription_state import Assignment, SubscriptionState
+from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
+from aiokafka.errors import ConcurrentTransactions
+from aiokafka.producer import sender
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from faust.app.base import BootStrategy
+
+from app.runtime import assignor, intake, merge, partition, restore, store, writer
+from app.runtime.hosting import app, fetching
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from tests.runtime.conftest import Kafka
+
+WHERE = TopicPartition("topic", 3)
+
+
+def parameters(function: Callable[..., Any]) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+def source(of: Callable[..., Any] | ModuleType) -> str:
+    return inspect.getsource(of)
+
+
+def private_names(module: ModuleType) -> set[str]:
+    """Attributes with a leading underscore that a module takes from anything but `self`."""
+    return {
+        node.attr
+        for node in ast.walk(ast.parse(source(module)))
+        if isinstance(node, ast.Attribute)
+        and node.attr.startswith("_")
+        and not node.attr.endswith("__")
+        and not (isinstance(node.value, ast.Name) and node.value.id == "self")
+    }
+
+
+@pytest.mark.parametrize("module", [app, fetching])
+def test_every_private_part_that_is_used_is_named_here(module: ModuleType):
+    assert private_names(module) <= private_names(sys.modules[__name__])
+
+
+@pytest.mark.parametrize("module", [assignor, intake, merge, partition, restore, store, writer])
+def test_none_is_used_outside_hosting(module: ModuleType):
+    assert private_names(module) == set()
+
+
+@pytest.mark.parametrize("package", ["aiokafka", "faust-streaming", "mode-streaming"])
+def test_the_version_is_the_one_that_is_pinned(package: str):
+    """Private parts move between any two versions: the next one is tried on purpose, with these tests."""
+    assert f"{package}=={version(package)}" in (requires("reengage") or [])
+
+
+class TestFetcher:
+    """aiokafka: the loop that sends fetches, seen by app/runtime/hosting/fetching.py."""
+
+    @pytest.mark.broker
+    async def test_a_started_consumer_has_one(self, kafka: Kafka):
+        async with AIOKafkaConsumer(**kafka.options) as consumer:
+            # One stopped before its tasks have begun raises CancelledError.
+            await consumer.topics()
+            found = consumer._fetcher
+            assert type(found) is Fetcher
+            assert not found._records
+            assert found._wait_consume_future is None, "nothing is assigned, so nothing is waited for"
+            assert type(found._fetch_max_wait_ms) is int
+
+    def test_a_fetch_is_sent_and_answered_in_one_call_of_a_method_looked_up_on_the_object(self):
+        assert inspect.iscoroutinefunction(Fetcher._proc_fetch_request)
+        assert parameters(Fetcher._proc_fetch_request) == ["self", "assignment", "node_id", "request"]
+        assert "self._proc_fetch_request(assignment, node_id, request)" in source(
+            Fetcher._fetch_requests_routine
+        )
+
+    def test_a_request_names_its_partitions(self):
+        asked = [("topic", [(3, 17, 1_000)])]
+        assert FetchRequest(50, 1, 1_000, 1, asked).topics == asked
+        assert "response.topics" in source(Fetcher._proc_fetch_request)
+
+    def test_the_wait_is_read_for_each_request(self):
+        assert "self._fetch_max_wait_ms" in source(Fetcher._get_actions_per_node)
+
+    def test_what_has_come_waits_by_partition_and_keeps_the_next_fetch_back(self):
+        assert "self._records[tp] = FetchResult(" in source(Fetcher._proc_fetch_request)
+        assert "self._records[tp] = FetchError(" in source(Fetcher._set_error)
+        assert "if tp in self._records" in source(Fetcher._get_actions_per_node)
+
+    def test_taking_it_is_told_to_the_loop(self):
+        assert parameters(Fetcher._notify) == ["self", "future"]
+        assert "self._wait_consume_future = create_future()" in source(Fetcher._fetch_requests_routine)
+
+    def test_the_last_stable_offset_is_set_by_answers_without_error_only(self):
+        set_at = source(Fetcher._proc_fetch_request).index("tp_state.lso = lso")
+        assert source(Fetcher._proc_fetch_request).index("if error_type is Errors.NoError") < set_at
+        assert source(fetcher).count(".lso = ") == 1
+
+    def test_an_error_is_raised_by_its_check(self):
+        with pytest.raises(ConcurrentTransactions):
+            FetchError(error=ConcurrentTransactions(), backoff=0).check_raise()
+
+
+class TestFetchResult:
+    """aiokafka: the records of one partition in one answer."""
+
+    @pytest.fixture
+    async def assignment(self) -> Assignment:
+        assignment = Assignment([WHERE])
+        assignment.state_value(WHERE).seek(7)
+        return assignment
+
+    @staticmethod
+    def result(assignment: Assignment) -> FetchResult:
+        """Offsets 7 and 8, as the broker sends them."""
+        builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1_000)
+        builder.append(0, 111, b"k", b"v", [])
+        builder.append(1, 112, None, None, [])
+        batch = bytearray(builder.build())
+        batch[:8] = (7).to_bytes(8, "big")
+        records = PartitionRecords(WHERE, MemoryRecords(bytes(batch)), None, 7, None, None, True, 1)
+        return FetchResult(WHERE, assignment=assignment, partition_records=records, backoff=0)
+
+    async def test_each_record_is_made_by_a_method_looked_up_on_the_object(self, assignment: Assignment):
+        result = self.result(assignment)
+        records = result._partition_records
+        records._consumer_record = lambda where, record: (
+            where,
+            record.offset,
+            record.timestamp,
+            record.key,
+            record.value,
+        )
+        assert list(records) == [(WHERE, 7, 111, b"k", b"v"), (WHERE, 8, 112, None, None)]
+        assert records.next_fetch_offset == 9
+
+    async def test_the_position_follows_when_told_to(self, assignment: Assignment):
+        result = self.result(assignment)
+        list(result._partition_records)
+        assert assignment.state_value(WHERE).position == 7
+        result._update_position()
+        assert assignment.state_value(WHERE).position == 9
+
+    async def test_it_is_void_after_a_seek_a_pause_or_another_assignment(self, assignment: Assignment):
+        assert self.result(assignment).check_assignment(WHERE)
+        result, state = self.result(assignment), assignment.state_value(WHERE)
+        state.seek(8)
+        assert not result.check_assignment(WHERE)
+        result = self.result(assignment)
+        state.seek(7)
+        state.pause()
+        assert not result.check_assignment(WHERE)
+        state.resume()
+        result = self.result(assignment)
+        assignment._unassign()
+        assert not result.check_assignment(WHERE)
+
+
+class TestSubscription:
+    """aiokafka: what is assigned, and where each partition stands."""
+
+    async def test_the_assignment_is_reached_from_the_consumer(self):
+        consumer = AIOKafkaConsumer(bootstrap_servers="127.0.0.1:1")
+        subscriptions = consumer._subscription
+        assert type(subscriptions) is SubscriptionState
+        assert subscriptions.subscription is None
+        subscriptions.subscribe({"topic"})
+        assert subscriptions.subscription.assignment is None
+        subscriptions.assign_from_subscribed({WHERE})
+        assignment = subscriptions.subscription.assignment
+        assert assignment.tps == {WHERE}
+        assert assignment.active
+        await consumer.stop()
+
+    async def test_a_partition_has_position_ends_and_whether_it_has_one(self):
+        state = Assignment([WHERE]).state_value(WHERE)
+        assert not state.has_valid_position
+        assert (state.lso, state.highwater) == (None, None)
+        state.seek(5)
+        assert (state.has_valid_position, state.position) == (True, 5)
+        state.lso = None
+
+    @pytest.mark.broker
+    async def test_the_generation_is_the_coordinators(self, kafka: Kafka):
+        """Of none it is negative."""
+        async with AIOKafkaConsumer(**kafka.options, group_id=f"{kafka.prefix}group") as consumer:
+            assert type(consumer._coordinator) is GroupCoordinator
+            assert consumer._coordinator.generation == -1
+        assert "self._coordinator.generation = response.generation_id" in source(group_coordinator)
+
+    def test_a_rebalance_is_told_before_and_after(self):
+        for moment in ("on_partitions_revoked", "on_partitions_assigned"):
+            assert f"self._subscription.listener.{moment}(" in source(GroupCoordinator)
+
+
+class TestAssignors:
+    """aiokafka: a partition assignor is a class, never made an object of."""
+
+    @pytest.mark.parametrize(
+        ("method", "arguments"),
+        [
+            ("assign", ["cluster", "members"]),
+            ("metadata", ["topics"]),
+            ("on_assignment", ["assignment"]),
+        ],
+    )
+    def test_its_methods_are_the_classes(self, method: str, arguments: list[str]):
+        assert inspect.ismethod(getattr(AbstractPartitionAssignor, method))
+        assert parameters(getattr(AbstractPartitionAssignor, method)) == arguments
+
+    def test_the_coordinator_calls_them(self):
+        text = source(group_coordinator)
+        for call in ("assignor.metadata(", "assignor.on_assignment(", "assignor.assign("):
+            assert call in text
+
+    def test_what_members_say_and_are_given_has_these_fields(self):
+        said = ConsumerProtocolMemberMetadata(0, ["topic"], b"claim")
+        given = ConsumerProtocolMemberAssignment(0, [("topic", [1])], b"")
+        assert (said.subscription, said.user_data) == (["topic"], b"claim")
+        assert given.assignment == [("topic", [1])]
+
+
+class TestProducer:
+    """aiokafka: prebuilt batches and transactions, used by app/runtime/writer.py."""
+
+    def test_the_wait_between_transactions_is_a_constant_looked_up_each_time(self):
+        assert writer.aiokafka.producer.sender.BACKOFF_OVERRIDE == sender.BACKOFF_OVERRIDE == 0.002
+        assert "return BACKOFF_OVERRIDE" in source(sender.AddPartitionsToTxnHandler)
+
+    async def test_a_batch_is_built_filled_and_closed_before_it_is_sent(self):
+        producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:1", max_batch_size=200)
+        batch = producer.create_batch()
+        assert batch.append(key=b"k", value=b"v" * 1_000, timestamp=None) is not None, "the first always fits"
+        assert batch.append(key=b"k", value=b"v", timestamp=None) is None, "and then no more"
+        assert batch.record_count() == 1
+        assert parameters(producer.send_batch) == ["batch", "topic", "partition"]
+        await producer.stop()
+
+    def test_transactions_are_begun_committed_and_aborted(self):
+        for step in ("begin_transaction", "commit_transaction", "abort_transaction"):
+            assert inspect.iscoroutinefunction(getattr(AIOKafkaProducer, step))
+
+
+class TestFaust:
+    """Faust: an app without Kafka of its own, used by app/runtime/hosting/app.py."""
+
+    def test_a_boot_strategy_switches_kafka_off(self):
+        assert BootStrategy.enable_kafka is True
+        assert "return self.enable_kafka" in source(BootStrategy._should_enable_kafka_producer)
+        assert "return self.enable_kafka" in source(BootStrategy._should_enable_kafka_consumer)
+        assert parameters(BootStrategy.tables) == ["self"]
+
+    def test_the_app_is_told_of_its_start_and_stop(self):
+        for moment in ("on_start", "on_started", "on_stop"):
+            assert asyncio.iscoroutinefunction(getattr(faust.App, moment))
+
+    def test_its_start_touches_the_consumer_and_so_is_not_called(self):
+        """Should this no longer be so, `App.on_start` need not be replaced."""
+        assert "self.consumer" in source(faust.App.on_start)
+
+    def test_agents_wait_for_the_flow_to_be_let_through(self):
+        app = faust.App("seams")
+        assert not app.flow_control.is_active()
+        app.flow_control.resume()
+        assert app.flow_control.is_active()
+
+    def test_the_pages_of_router_and_tables_can_be_left_out(self):
+        app = faust.App("seams", web_router_enabled=False, web_tables_enabled=False)
+        assert not app.conf.web_router_enabled
+        assert not app.conf.web_tables_enabled

@@ -1,0 +1,292 @@
+"""One batch into Kafka: together or not at all, by one owner, and the offset after it (against a real broker)."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiokafka.errors import KafkaError
+
+from app.runtime import writer as module
+from app.runtime.layout import POSITION_KEY
+from app.runtime.outgoing import MAX_VALUE_BYTES
+from app.runtime.writer import MIGRATED, Outgoing, Row, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from tests.runtime.conftest import Kafka
+
+pytestmark = pytest.mark.broker
+
+
+class Topics:
+    """A changelog and an output topic of two partitions, the changelog's second one being ours."""
+
+    def __init__(self, kafka: Kafka, changelog: str, output: str) -> None:
+        self.kafka = kafka
+        self.changelog = changelog
+        self.output = output
+
+    def batch(self, name: str, outputs: int = 2, states: int = 2, size: int = 10) -> Outgoing:
+        """A batch whose rows are called after it: outputs to both partitions, states, and the position."""
+        rows: list[Row] = [(f"{name}-{number}".encode(), b"x" * size) for number in range(outputs)]
+        return Outgoing(
+            {(self.output, 0): rows[::2], (self.output, 1): rows[1::2]},
+            [(f"e-{name}-{number}".encode(), b"y" * size) for number in range(states)],
+            name.encode(),
+        )
+
+    async def outputs(self, isolation: str = "settled") -> list[str]:
+        """Keys of the outputs, in the order of each partition; first any commit under way is waited for."""
+        found = [await self._read(self.output, number, isolation) for number in (0, 1)]
+        return [(key or b"").decode() for rows in found for _, key, _ in rows]
+
+    async def logged(self, isolation: str = "settled") -> list[str]:
+        """Keys of the changelog, the position's with what it says."""
+        rows = await self._read(self.changelog, 1, isolation)
+        return [
+            f"position {value.decode()}" if key == POSITION_KEY and value else (key or b"").decode()
+            for _, key, value in rows
+        ]
+
+    async def end_of_last_record(self) -> int:
+        return (await self._read(self.changelog, 1, "settled"))[-1][0] + 1
+
+    async def _read(self, topic: str, number: int, isolation: str) -> list[Any]:
+        if isolation == "settled":
+            await self.kafka.settled(topic, number)
+            isolation = "read_committed"
+        return await self.kafka.read(topic, number, isolation)
+
+
+@pytest.fixture
+async def topics(kafka: Kafka) -> Topics:
+    return Topics(kafka, await kafka.create("changelog", 2), await kafka.create("output", 2))
+
+
+@pytest.fixture
+async def open_writer(topics: Topics) -> AsyncIterator[Callable[..., Awaitable[Writer]]]:
+    """Opens writers of one partition; all are closed in the end."""
+    opened: list[Writer] = []
+
+    async def open_writer(*, exactly_once: bool = True) -> Writer:
+        transactional_id = f"{topics.kafka.prefix}members-1" if exactly_once else None
+        writer = Writer(topics.kafka.options, transactional_id, topics.changelog, 1)
+        opened.append(writer)
+        await writer.open()
+        return writer
+
+    yield open_writer
+    for writer in opened:
+        await writer.close()
+
+
+OpenWriter = "Callable[..., Awaitable[Writer]]"
+
+
+class TestExactlyOnce:
+    async def test_a_batch_is_seen_whole_and_in_order(self, topics: Topics, open_writer: OpenWriter):
+        writer = await open_writer()
+        batch = topics.batch("a", outputs=6, states=3)
+        batch.outputs[topics.output, 0].append((b"gone", None))
+        await writer.commit(batch)
+        assert await topics.outputs() == ["a-0", "a-2", "a-4", "gone", "a-1", "a-3", "a-5"]
+        assert await topics.logged() == ["e-a-0", "e-a-1", "e-a-2", "position a"]
+        assert (await topics.kafka.read(topics.output))[-1][1:] == (b"gone", None)
+
+    async def test_nothing_is_seen_before_the_commit(
+        self, topics: Topics, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch
+    ):
+        writer = await open_writer()
+        commit = writer._producer.commit_transaction
+        seen: list[Any] = []
+
+        async def look_first() -> None:
+            seen.extend([await topics.outputs("read_committed"), await topics.logged("read_committed")])
+            seen.extend([await topics.outputs("read_uncommitted"), await topics.logged("read_uncommitted")])
+            await commit()
+
+        monkeypatch.setattr(writer._producer, "commit_transaction", look_first)
+        await writer.commit(topics.batch("a"))
+        assert seen == [[], [], ["a-0", "a-1"], ["e-a-0", "e-a-1", "position a"]]
+        assert await topics.outputs() == ["a-0", "a-1"]
+
+    async def test_batches_follow_one_another(self, topics: Topics, open_writer: OpenWriter):
+        writer = await open_writer()
+        for name in "abcde":
+            await writer.commit(topics.batch(name, outputs=1, states=1))
+        assert await topics.outputs() == [f"{name}-0" for name in "abcde"]
+        assert await topics.logged() == [
+            row for name in "abcde" for row in (f"e-{name}-0", f"position {name}")
+        ]
+
+    async def test_the_end_is_the_offset_after_the_last_record(self, topics: Topics, open_writer: OpenWriter):
+        """A marker follows, which is no record: who reads on from the end passes over it."""
+        writer = await open_writer()
+        for name in "ab":
+            end = await writer.commit(topics.batch(name))
+            assert end == await topics.end_of_last_record()
+
+    async def test_also_when_it_takes_several_record_batches(
+        self, topics: Topics, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(module, "MAX_BATCH_BYTES", 500)
+        writer = await open_writer()
+        for name in "ab":
+            end = await writer.commit(topics.batch(name, outputs=40, states=40, size=60))
+            assert end == await topics.end_of_last_record()
+        written = [row for row in await topics.logged() if row.startswith("e-a-")]
+        assert written == [f"e-a-{number}" for number in range(40)]
+        assert len(await topics.outputs()) == 80
+
+    async def test_a_position_alone_is_a_batch(self, topics: Topics, open_writer: OpenWriter):
+        writer = await open_writer()
+        assert await writer.commit(Outgoing({}, [], b"alone")) == 1
+        assert await topics.logged() == ["position alone"]
+
+    async def test_the_largest_records_there_may_be_are_taken(self, topics: Topics, open_writer: OpenWriter):
+        writer = await open_writer()
+        rows: list[Row] = [(b"k" * 1_024, b"x" * MAX_VALUE_BYTES), (b"k" * 1_024, b"x" * MAX_VALUE_BYTES)]
+        await writer.commit(Outgoing({(topics.output, 0): rows}, rows, b"p"))
+        assert [len(value or b"") for _, _, value in await topics.kafka.read(topics.output)] == [900_000] * 2
+        assert len(await topics.logged()) == 3
+
+    async def test_what_fails_half_way_leaves_nothing(
+        self, topics: Topics, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch
+    ):
+        writer = await open_writer()
+        hand_over = writer._hand_over
+
+        async def fail_at_the_changelog(batch: Any, where: Any, count: int) -> Any:
+            if where[0] == topics.changelog:
+                raise KafkaError("lost")
+            return await hand_over(batch, where, count)
+
+        monkeypatch.setattr(writer, "_hand_over", fail_at_the_changelog)
+        with pytest.raises(KafkaError, match="lost"):
+            await writer.commit(topics.batch("a"))
+        monkeypatch.undo()
+        await writer.commit(topics.batch("b"))
+        assert await topics.outputs() == ["b-0", "b-1"]
+        assert await topics.logged() == ["e-b-0", "e-b-1", "position b"]
+
+    async def test_a_cancelled_commit_leaves_nothing(
+        self, topics: Topics, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch
+    ):
+        writer = await open_writer()
+        reached = asyncio.Event()
+
+        async def wait_for_ever() -> None:
+            reached.set()
+            await asyncio.Event().wait()
+
+        with monkeypatch.context() as patched:
+            patched.setattr(writer._producer, "commit_transaction", wait_for_ever)
+            task = asyncio.create_task(writer.commit(topics.batch("a")))
+            await reached.wait()
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await writer.commit(topics.batch("b"))
+        assert await topics.outputs() == ["b-0", "b-1"]
+        assert "a-0" in await topics.outputs("read_uncommitted")
+
+
+class TestFencing:
+    async def test_a_second_owner_ends_the_first(self, topics: Topics, open_writer: OpenWriter):
+        first = await open_writer()
+        await first.commit(topics.batch("a"))
+        second = await open_writer()
+        with pytest.raises(MIGRATED):
+            await first.commit(topics.batch("b"))
+        await second.commit(topics.batch("c"))
+        assert await topics.outputs() == ["a-0", "c-0", "a-1", "c-1"]
+        assert [row for row in await topics.logged() if row.startswith("position")] == [
+            "position a",
+            "position c",
+        ]
+
+    async def test_what_the_first_had_under_way_is_never_seen(
+        self, topics: Topics, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch
+    ):
+        """It has sent everything, and is fenced before it can say so."""
+        first = await open_writer()
+        commit = first._producer.commit_transaction
+
+        async def be_late() -> None:
+            second = await open_writer()
+            await second.commit(topics.batch("b"))
+            await commit()
+
+        monkeypatch.setattr(first._producer, "commit_transaction", be_late)
+        with pytest.raises(MIGRATED):
+            await first.commit(topics.batch("a"))
+        assert await topics.outputs() == ["b-0", "b-1"]
+        assert await topics.logged() == ["e-b-0", "e-b-1", "position b"]
+
+    async def test_an_owner_that_comes_has_nothing_open_before_it(
+        self, topics: Topics, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch
+    ):
+        """The log's end is its last stable offset once `open` returns: a restore misses nothing that was committed."""
+        first = await open_writer()
+
+        async def vanish() -> None:
+            raise KafkaError("gone")
+
+        monkeypatch.setattr(first._producer, "commit_transaction", vanish)
+        monkeypatch.setattr(first._producer, "abort_transaction", vanish)
+        with pytest.raises(KafkaError, match="gone"):
+            await first.commit(topics.batch("a"))
+        assert await topics.kafka.end(topics.changelog, 1) == 0
+        await open_writer()
+        end = await topics.kafka.end(topics.changelog, 1)
+        assert end == await topics.kafka.end(topics.changelog, 1, "read_uncommitted") > 0
+        assert await topics.logged() == []
+
+
+class TestAtLeastOnce:
+    async def test_outputs_come_first_then_states_then_the_position(
+        self, topics: Topics, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch
+    ):
+        """Each is acknowledged before the next is sent: what a state has seen is out already."""
+        monkeypatch.setattr(module, "MAX_BATCH_BYTES", 500)
+        writer = await open_writer(exactly_once=False)
+        hand_over, sent, waiting = writer._hand_over, [], []
+
+        async def note(batch: Any, where: Any, count: int) -> Any:
+            if sent and sent[-1] != where:
+                assert all(each._future.done() for each in waiting)
+                waiting.clear()
+            acknowledged = await hand_over(batch, where, count)
+            sent.append(where)
+            waiting.append(acknowledged)
+            return acknowledged
+
+        monkeypatch.setattr(writer, "_hand_over", note)
+        end = await writer.commit(topics.batch("a", outputs=20, states=20, size=60))
+        order = list(dict.fromkeys(sent))
+        assert order == [(topics.output, 0), (topics.output, 1), (topics.changelog, 1)]
+        assert (await topics.logged())[-1] == "position a"
+        assert end == await topics.kafka.end(topics.changelog, 1) == 21
+
+    async def test_the_position_waits_for_the_states(
+        self, topics: Topics, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch
+    ):
+        writer = await open_writer(exactly_once=False)
+        send, rows_sent = writer._send, []
+
+        async def fail_at_the_position(where: Any, rows: Any) -> Any:
+            listed = list(rows)
+            if listed and listed[-1][0] == POSITION_KEY:
+                raise KafkaError("killed")
+            rows_sent.extend(listed)
+            return await send(where, listed)
+
+        monkeypatch.setattr(writer, "_send", fail_at_the_position)
+        with pytest.raises(KafkaError, match="killed"):
+            await writer.commit(topics.batch("a"))
+        assert await topics.outputs() == ["a-0", "a-1"]
+        assert await topics.logged() == ["e-a-0", "e-a-1"]
