@@ -1,28 +1,32 @@
 """`python -m bench.playbooks`: what playbooks that do not apply, and scores nobody asks for, cost an event.
 
-In one process, without a broker: the core decides, and what it keeps and puts out is encoded, as by a partition's task,
-but for the page, which that writes once a batch and this with every event that changes it. Each ratio
+In one process, without a broker: a partition decodes, decides, encodes and writes to RocksDB, as in a worker. Each ratio
 compares two contenders measured in turn, several times over, so that a busy machine slows both.
 """
 
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 from itertools import count
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from app.domain.engine import Engine
 from app.domain.events import Activity, ScoreCommand
 from app.domain.members import MemberCore
-from app.domain.memory import MemoryDeadlines, MemoryEntities
 from app.domain.playbook_set import PlaybookSet
-from app.domain.sink import Sink
 from app.playbooks.loader import DEFAULTS, load_playbooks
 from app.playbooks.points import PointsModel
 from app.playbooks.score import ScoreModel
+from app.runtime.deciding import Decider
+from app.runtime.merge import InputRecord
+from app.runtime.position import Position
+from app.runtime.processor import Host, Processor
+from app.runtime.store import Store
 from app.wire.codec import shipped_codec
+from app.wire.topics import MEMBER_INPUTS, RANK, REROUTED, load_topics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,8 +36,8 @@ if TYPE_CHECKING:
 START_MS = 1_767_607_200_000
 MEMBERS = 500
 ROUNDS = 15
-EVENTS = 4_000
-"""In each round."""
+BATCH, BATCHES = 500, 8
+"""Events of a batch, each of another member, and batches of a round."""
 
 MOST = 1.3
 
@@ -50,46 +54,61 @@ class Ratio(NamedTuple):
 
 
 class Contender:
-    """One core with its members, and the events it is fed; `cold`: each member is read from its bytes every time."""
+    """One partition with its members, fed batch by batch; `cold`: each member is read from RocksDB every time."""
 
-    def __init__(self, playbooks: PlaybookSet, events: Iterator[Event], *, cold: bool = False) -> None:
-        self._core = MemberCore(playbooks)
-        self._entities: MemoryEntities[Any] = MemoryEntities()
-        self._sink = Sink()
-        self._engine = Engine(self._core, self._entities, MemoryDeadlines(), self._sink)
+    def __init__(
+        self, folder: Path, playbooks: PlaybookSet, events: Iterator[Event], *, cold: bool = False
+    ) -> None:
+        core = MemberCore(playbooks)
+        processor = Processor("members", (REROUTED, *MEMBER_INPUTS), "member_id", REROUTED, lambda: core)
+        folder.mkdir()
+        host = Host(
+            application="bench",
+            client_options={},
+            full_name=str,
+            partitions=dict.fromkeys(load_topics(), 1),
+            ranks=RANK,
+            codec=shipped_codec(),
+            folder=folder,
+            exactly_once=True,
+            grace_ms=0,
+            idle_ms=0,
+            wall_clock=False,
+            now_ms=lambda: START_MS,
+            version="bench",
+        )
+        self._store: Store[Any] = Store(folder, core)
+        self._decider = Decider(host, processor, 0, core, self._store, Position())
         self._events = events
+        self._offsets = count()
         self._cold = cold
-        self._encode = shipped_codec().encode
-        self._parts: dict[str, dict[int, bytes]] = {}
 
     def feed(self, events: Iterator[Event]) -> None:
         """Apply events that are not measured."""
-        for event in events:
-            self._apply(event)
+        self._commit([self._record(event) for event in events])
 
     def round_us(self) -> float:
-        """Microseconds an event, over one round."""
-        events = [next(self._events) for _ in range(EVENTS)]
+        """Microseconds an event, over one round: decoding, deciding, encoding, and writing to RocksDB."""
+        batches = [[self._record(next(self._events)) for _ in range(BATCH)] for _ in range(BATCHES)]
         started = time.perf_counter()
-        for event in events:
-            self._apply(event)
-        return (time.perf_counter() - started) / EVENTS * 1e6
+        for batch in batches:
+            self._commit(batch)
+        return (time.perf_counter() - started) / (BATCH * BATCHES) * 1e6
 
-    def _apply(self, event: Event) -> None:
-        key = event.member_id
-        if self._cold and (parts := self._parts.get(key)) is not None:
-            member = self._core.load(key, parts.get)
-            if member is not None:
-                member.indexed_due_ms = self._entities.by_key[key].indexed_due_ms
-                self._entities.keep(member)
-        self._engine.move_time(event.occurred_at)
-        self._engine.apply(key, event)
-        kept = self._parts.setdefault(key, {})
-        for part, body in self._core.dump(self._entities.by_key[key]):
-            if body is not None:
-                kept[part] = body
-        for output in self._sink.take():
-            self._encode(output)
+    def close(self) -> None:
+        """Let go of RocksDB."""
+        self._store.close()
+
+    def _record(self, event: Event) -> InputRecord:
+        value, key = shipped_codec().encode(event), event.member_id.encode()
+        return InputRecord(event.occurred_at, RANK[event.topic], next(self._offsets), event.topic, key, value)
+
+    def _commit(self, batch: list[InputRecord]) -> None:
+        if self._cold:
+            for record in batch:
+                self._store.drop((record.key or b"").decode())
+        decided = self._decider.decide(batch)
+        self._store.write(decided.sealed, decided.outgoing.position, 0)
 
 
 def others(number: int) -> Iterator[Playbook]:
@@ -159,42 +178,48 @@ def ten_scores() -> Iterator[Event]:
 def compare(name: str, without: Contender, with_it: Contender) -> Ratio:
     """Measure two contenders in turn; the ratio is the median of the rounds'."""
     rounds = [(without.round_us(), with_it.round_us()) for _ in range(ROUNDS)]
+    without.close()
+    with_it.close()
     ratio = median(second / first for first, second in rounds)
     return Ratio(name, median(first for first, _ in rounds), median(second for _, second in rounds), ratio)
 
 
-def playbooks_that_do_not_apply() -> Ratio:
+def playbooks_that_do_not_apply(folder: Path) -> Ratio:
     """200 playbooks of which 3 apply, beside those 3 alone."""
     three = list(applying())
-    alone = Contender(PlaybookSet(three), score_events())
-    crowded = Contender(PlaybookSet([*three, *others(197)]), score_events())
+    alone = Contender(folder / "alone", PlaybookSet(three), score_events())
+    crowded = Contender(folder / "crowded", PlaybookSet([*three, *others(197)]), score_events())
     return compare("200 playbooks of which 3 apply, beside those 3", alone, crowded)
 
 
-def scores_nobody_asks_for(*, cold: bool) -> Ratio:
+def scores_nobody_asks_for(folder: Path, *, cold: bool) -> Ratio:
     """An unrelated event of a member with ten scores, beside one of a member with none."""
     playbooks = load_playbooks(DEFAULTS)
-    none, ten = (Contender(playbooks, activities(), cold=cold) for _ in range(2))
+    none, ten = (
+        Contender(folder / name, playbooks, activities(), cold=cold)
+        for name in (f"none-{cold}", f"ten-{cold}")
+    )
     ten.feed(ten_scores())
-    where = "read from its bytes" if cold else "in memory"
+    where = "read from RocksDB" if cold else "in memory"
     return compare(f"a member with 10 scores, beside one with none, {where}", none, ten)
 
 
 def main() -> int:
     """Measure and print; 1 if a ratio is above what is wanted."""
-    measures: tuple[Callable[[], Ratio], ...] = (
+    measures: tuple[Callable[[Path], Ratio], ...] = (
         playbooks_that_do_not_apply,
-        lambda: scores_nobody_asks_for(cold=False),
-        lambda: scores_nobody_asks_for(cold=True),
+        lambda folder: scores_nobody_asks_for(folder, cold=False),
+        lambda folder: scores_nobody_asks_for(folder, cold=True),
     )
     missed = False
-    for measure in measures:
-        found = measure()
-        missed = missed or found.ratio > MOST
-        print(
-            f"{found.name}: {found.ratio:.2f} x (at most {MOST}); {found.without_us:.1f} us an event without,"
-            f" {found.with_us:.1f} us with"
-        )
+    with tempfile.TemporaryDirectory() as folder:
+        for measure in measures:
+            found = measure(Path(folder))
+            missed = missed or found.ratio > MOST
+            print(
+                f"{found.name}: {found.ratio:.2f} x (at most {MOST}); {found.without_us:.1f} us an event without,"
+                f" {found.with_us:.1f} us with"
+            )
     return 1 if missed else 0
 
 

@@ -94,11 +94,8 @@ class Engine(Generic[E]):
             self._wake(entry)
         self.mark = bound
 
-    def apply(self, key: str, record: object) -> bool:
-        """Apply one record to the entity `key`, after its own timers due by then. The caller has moved time first.
-
-        Returns what `Core.apply` does: whether it changed anything that is kept.
-        """
+    def apply(self, key: str, record: object) -> None:
+        """Apply one record to the entity `key`, after its own timers due by then. The caller has moved time first."""
         core = self.core
         entity = self.entities.get(key)
         if entity is None:
@@ -106,10 +103,9 @@ class Engine(Generic[E]):
         elif entity.armed_for != core.playbooks_hash:
             self.rearm(entity)
         if not core.apply(entity, record, self.sink):
-            return False
+            return
         self.entities.keep(entity)
         self._settle(entity)
-        return True
 
     def rearm(self, entity: E) -> None:
         """Bring an entity under the current playbooks: when it is met, or by the sweep that visits silent ones."""

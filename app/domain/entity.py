@@ -24,7 +24,7 @@ class Entity:
     (`NEVER_MS`: it holds none); it is never later than the entity's earliest timer, but may be earlier, since a
     deadline that moves later is not re-indexed until the old one is reached. `armed_for` is the hash of the playbooks
     its timers were armed for. `applied` holds, where a batch may come again after it has been stored (at least once),
-    the offset last applied by input topic; else None.
+    the next offset by input topic: what lies before has been seen, applied or not; else None.
     """
 
     __slots__ = ("applied", "armed_for", "indexed_due_ms", "key")

@@ -163,7 +163,10 @@ class Decider:
     def _decide(
         self, batch: Sequence[InputRecord], wall_ms: int | None, poison: dict[tuple[str, int], Fault]
     ) -> Decided:
-        engine, outputs = self._engine, Outputs(self._host, self._partition, self._key_of, self._processor.rerouted)
+        engine, outputs = (
+            self._engine,
+            Outputs(self._host, self._partition, self._key_of, self._processor.rerouted),
+        )
         engine.wakes_left = WAKES_PER_BATCH
         swept_to = self._sweep(self._position.swept_to)
         engine.move_time(engine.time_ms if wall_ms is None else wall_ms)
@@ -242,10 +245,8 @@ class Decider:
     def _apply_once(self, key: str, event: Any, record: InputRecord) -> None:
         """At least once, a batch may come again after some of its states were stored: these say what they have seen."""
         entity = self._store.get(key)
-        if entity is not None and entity.applied and entity.applied.get(record.topic, -1) >= record.offset:
-            return
-        if self._engine.apply(key, event) and (entity := self._store.get(key)) is not None:
-            entity.applied = {**(entity.applied or {}), record.topic: record.offset}
+        if entity is None or entity.applied is None or entity.applied.get(record.topic, 0) <= record.offset:
+            self._engine.apply(key, event)
 
     def _reroutes(self, record: InputRecord, outputs: Outputs) -> bool:
         """A record in another partition than its key's is sent on to its own (contract 2, "Wire")."""
@@ -299,7 +300,7 @@ class Decider:
         self, outputs: Outputs, offsets: dict[str, int], swept_to: str | None, records: int
     ) -> Decided:
         engine, host = self._engine, self._host
-        parts = self._store.encode()
+        parts = self._store.encode(offsets if self._repeats else None)
         _refuse_too_large(parts)
         outputs.finish()
         sealed = self._store.seal(parts)

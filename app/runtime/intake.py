@@ -8,6 +8,7 @@ inputs withheld. And it reads on from its own position, never from the group's o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,9 @@ log = logging.getLogger(__name__)
 
 HOLD_TIMEOUT_S = 5.0
 """How long a revocation waits for a commit under way before it abandons the partition."""
+
+LEAVE_TIMEOUT_S = 5.0
+"""How long leaving the group may take."""
 
 LAG_EVERY_S = 2.0
 """How often the group's offsets are written; they serve the monitoring of lag only."""
@@ -345,6 +349,8 @@ class Intake(ConsumerRebalanceListener):
         """Finish what is decided, leave the group, close everything."""
         await asyncio.gather(*(partition.hold(HOLD_TIMEOUT_S) for partition in self.partitions.values()))
         await self._report_lag()
-        for unit in list(self.partitions):
-            await self._close(unit)
-        await self._fetching.stop()
+        await asyncio.gather(*(self._close(unit) for unit in list(self.partitions)))
+        # A broker that does not answer must not keep the worker; it will miss the heartbeats instead.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_TIMEOUT_S):
+                await self._fetching.stop()

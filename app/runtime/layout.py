@@ -15,7 +15,7 @@ DEADLINE = b"d"
 DEADLINE_END = b"e"
 
 _DUE = struct.Struct(">Q")
-_PART_KEYS = tuple(ENTITY + bytes([part]) for part in range(8))
+_PART_KEYS = tuple(ENTITY + bytes([part]) for part in range(256))
 
 
 def part_key(part: int, entity_key: str) -> bytes:

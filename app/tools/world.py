@@ -142,7 +142,10 @@ class World:
         if isinstance(crossing, TransferQueued):
             self._requests[crossing.request_id] = crossing
             return
-        if isinstance(crossing, TransferWithdrawn) and self._requests.pop(crossing.request_id, None) is not None:
+        if (
+            isinstance(crossing, TransferWithdrawn)
+            and self._requests.pop(crossing.request_id, None) is not None
+        ):
             return
         processor, key = addressee(crossing)
         self._engine(processor, None).apply(key, crossing)

@@ -26,5 +26,4 @@ def deploy(broker: str, topic_prefix: str, tmp_path: Path) -> Iterator[Callable[
     yield make
     for deployment in made:
         deployment.stop_workers()
-        deployment.broker = broker
         deployment.delete_topics()

@@ -52,7 +52,9 @@ class Sent(NamedTuple):
 class Worker:
     """A worker process; what it logs goes to a file."""
 
-    def __init__(self, command: Sequence[str | Path], environ: dict[str, str], folder: Path, log: Path) -> None:
+    def __init__(
+        self, command: Sequence[str | Path], environ: dict[str, str], folder: Path, log: Path
+    ) -> None:
         self._log = log
         with log.open("ab") as stream:
             self.process = subprocess.Popen(command, env=environ, cwd=folder, stdout=stream, stderr=stream)
@@ -132,7 +134,7 @@ class Deployment:
         """So that a long session's broker does not keep the files of them all open."""
 
         async def delete() -> None:
-            async with admin_client(self.settings().client_options()) as admin:
+            async with admin_client({"bootstrap_servers": self.broker}) as admin:
                 names = [name for name in await admin.list_topics() if name.startswith(self.prefix)]
                 if names:
                     await admin.delete_topics(names)
@@ -168,7 +170,7 @@ class Deployment:
 
         async def expel() -> None:
             group = f"{self.prefix}app"
-            async with admin_client(self.settings().client_options()) as admin:
+            async with admin_client({"bootstrap_servers": self.broker}) as admin:
                 coordinator = await admin.find_coordinator(group)
                 (described,) = await admin.describe_consumer_groups([group], coordinator)
                 for member in described.to_object()["groups"][0]["members"]:

@@ -18,9 +18,7 @@ rerouted the line says the partition that took it over, the dead letter the one 
 def simulated(deployment: Deployment, inputs: list[str]) -> list[str]:
     """The outputs of `simulate --in-order --snapshots`, as it prints them."""
     settings = deployment.settings()
-    result = simulate(
-        inputs, load_playbooks(settings.playbooks), in_order=True, grace_ms=settings.grace_ms
-    )
+    result = simulate(inputs, load_playbooks(settings.playbooks), in_order=True, grace_ms=settings.grace_ms)
     return [
         format_record(record.topic, record)
         for record in (*result.dead_letters, *result.outputs, *result.snapshots)

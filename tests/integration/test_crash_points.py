@@ -20,7 +20,9 @@ FEW = {"batch": 12, "wakes": 3, "slice": 4, "cached": 8}
 
 def crash(deployment, step, after):
     """Run a worker that ends itself at the step's n-th occurrence, and see to it that its group forgets it."""
-    worker = deployment.start_worker("--until-drained", faults=Faults(crash_at=step, crash_after=after, **FEW))
+    worker = deployment.start_worker(
+        "--until-drained", faults=Faults(crash_at=step, crash_after=after, **FEW)
+    )
     assert worker.exit_code() == -signal.SIGKILL, worker.log()
     deployment.expel_dead_workers()
 

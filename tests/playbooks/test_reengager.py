@@ -6,6 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from app.domain.instants import DAY_MS, MINUTE_MS
+from app.domain.pools import PoolSettings
+from app.domain.setup import SetUpRules
+from app.domain.transfer import TransferRules
 from app.playbooks.loader import DEFAULTS
 from app.playbooks.reengager import ReengagerModel
 
@@ -133,3 +136,21 @@ def test_values_that_will_not_do_are_refused(text: str, problem: str):
     with pytest.raises(ValidationError) as caught:
         model(text)
     assert problem in str(caught.value)
+
+
+def test_set_up_and_transfer_are_compiled_as_written():
+    compiled = model(
+        'setup = { completed_by = ["done"], steps = ["a", "b"] }\n'
+        'transfer = { managed = false, pool = "west", slots_per_day = 5, max_attempts = 2, reset_at = "09:30",'
+        ' time_zone = "Europe/Berlin", max_lag = "1h" }'
+    ).compile()
+    assert compiled.setup == SetUpRules(completed_by=frozenset({"done"}), steps=frozenset({"a", "b"}))
+    settings = PoolSettings(slots_per_day=5, max_attempts=2, reset_at="09:30", time_zone="Europe/Berlin")
+    assert compiled.transfer == TransferRules(
+        managed=False, pool="west", settings=settings, max_lag_ms=60 * MINUTE_MS
+    )
+
+
+def test_the_compiled_defaults_are_those_of_the_core():
+    compiled = model().compile()
+    assert (compiled.setup, compiled.transfer) == (SetUpRules(), TransferRules())

@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from app.runtime import deadlines as module
 from app.runtime.deadlines import DeadlineIndex, Entry
@@ -265,12 +265,6 @@ class IndexMachine(RuleBasedStateMachine):
     @rule()
     def look(self) -> None:
         assert self.index.first() == min(self.now, default=None)
-
-    @invariant()
-    def the_window_is_bounded(self) -> None:
-        # What was read may add a slice, and what was not written yet.
-        unwritten = len(self.index.changes) + sum(len(changes) for changes in self.index._sealed)
-        assert len(self.index._heap) <= module.WINDOW + module.SLICE + unwritten
 
 
 class StoreMachine(IndexMachine):

@@ -175,10 +175,8 @@ class TestReading:
 
     def test_offsets_applied_and_the_due_time_come_back(self, store: SomeStore):
         put(store, "m1", "a", due_ms=7)
+        store.write(store.seal(store.encode({"activity": 3, "score": 0})), b"", 1)
         put(store, "m2", "b")
-        thing = store.get("m1")
-        assert thing is not None
-        thing.applied = {"activity": 3, "score": 0}
         commit(store)
         forget_decoded(store, "m1", "m2")
         one, other = store.get("m1"), store.get("m2")

@@ -151,8 +151,9 @@ class TestExactlyOnce:
         writer = await open_writer()
         rows: list[Row] = [(b"k" * 1_024, b"x" * MAX_VALUE_BYTES), (b"k" * 1_024, b"x" * MAX_VALUE_BYTES)]
         await writer.commit(Outgoing({(topics.output, 0): rows}, rows, b"p"))
-        assert [len(value or b"") for _, _, value in await topics.kafka.read(topics.output)] == [900_000] * 2
         assert len(await topics.logged()) == 3
+        assert len(await topics.outputs()) == 2
+        assert [len(value or b"") for _, _, value in await topics.kafka.read(topics.output)] == [900_000] * 2
 
     async def test_what_fails_half_way_leaves_nothing(
         self, topics: Topics, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch

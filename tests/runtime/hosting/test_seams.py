@@ -30,7 +30,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from faust.app.base import BootStrategy
 
 from app.runtime import assignor, intake, merge, partition, restore, store, writer
-from app.runtime.hosting import app, fetching
+from app.runtime.hosting import app, fetching, producing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,7 @@ def private_names(module: ModuleType) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("module", [app, fetching])
+@pytest.mark.parametrize("module", [app, fetching, producing])
 def test_every_private_part_that_is_used_is_named_here(module: ModuleType):
     assert private_names(module) <= private_names(sys.modules[__name__])
 
@@ -248,8 +248,14 @@ class TestProducer:
     """aiokafka: prebuilt batches and transactions, used by app/runtime/writer.py."""
 
     def test_the_wait_between_transactions_is_a_constant_looked_up_each_time(self):
-        assert writer.aiokafka.producer.sender.BACKOFF_OVERRIDE == sender.BACKOFF_OVERRIDE == 0.002
+        assert sender.BACKOFF_OVERRIDE == producing.BACKOFF_S
         assert "return BACKOFF_OVERRIDE" in source(sender.AddPartitionsToTxnHandler)
+
+    async def test_it_sends_through_a_sender_that_can_be_closed(self):
+        producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:1")
+        assert inspect.iscoroutinefunction(producer._sender.close)
+        assert inspect.iscoroutinefunction(producer.client.close)
+        await producer.stop()
 
     async def test_a_batch_is_built_filled_and_closed_before_it_is_sent(self):
         producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:1", max_batch_size=200)

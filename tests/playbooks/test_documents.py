@@ -1,0 +1,27 @@
+"""The playbooks and the policy shown in the documents are right."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from app.playbooks.kinds import KINDS
+from app.playbooks.policy import PolicyModel
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def blocks(page: str) -> list[str]:
+    return re.findall(r"^```toml\n(.+?)^```", (DOCS / page).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("text", blocks("scores.md"))
+def test_a_playbook_in_scores_md_compiles(text: str):
+    content = tomllib.loads(text)
+    assert KINDS[content["kind"]].model_validate({"name": "shown", **content}).compile()
+
+
+def test_the_policy_in_policy_md_is_the_default():
+    (text,) = blocks("policy.md")
+    assert PolicyModel.model_validate(tomllib.loads(text)) == PolicyModel()

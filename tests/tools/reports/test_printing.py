@@ -1,0 +1,45 @@
+import json
+
+import pytest
+
+from app.tools.reports.printing import print_csv, print_json, print_table, short_span
+
+ROWS = [
+    {"playbook": "p", "suppressed": {"capped": 2}, "count": 1, "lift": None},
+    {"playbook": "q, r", "suppressed": {"a_first": 1}, "count": 0, "lift": {"low": 0.5}},
+]
+
+
+def test_json_is_one_array(capsys):
+    print_json(ROWS)
+    assert json.loads(capsys.readouterr().out) == ROWS
+    print_json([])
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_csv_gives_a_maps_entries_columns_of_their_own_side_by_side(capsys):
+    print_csv(ROWS)
+    assert capsys.readouterr().out == (
+        'playbook,suppressed.a_first,suppressed.capped,count,lift,lift.low\np,,2,1,,\n"q, r",1,,0,,0.5\n'
+    )
+
+
+def test_a_table_is_not_cut_where_there_is_no_terminal(capsys):
+    print_table(["one", "two"], [["x" * 100, "y" * 100]])
+    assert "x" * 100 in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("span_ms", "shown"),
+    [
+        (0, "0s"),
+        (999, "0s"),
+        (61_000, "1m 1s"),
+        (3_600_000, "1h"),
+        (90_061_000, "1d 1h"),
+        (86_460_000, "1d"),
+        (7 * 86_400_000, "7d"),
+    ],
+)
+def test_a_span_is_shown_by_its_two_largest_units(span_ms, shown):
+    assert short_span(span_ms) == shown

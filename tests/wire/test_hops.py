@@ -1,0 +1,45 @@
+"""A record on its way to another member: its bytes go along, and give the same record there."""
+
+import pytest
+from msgspec.structs import replace
+
+from app.domain.crossings import MemberMoved, MergeStep
+from app.domain.events import Activity
+from app.domain.hop import Hop
+from app.wire.bad_record import BadRecord
+from app.wire.codec import Codec
+from app.wire.hops import read_hop, write_hop
+
+EVENT = Activity(
+    event_id="e1", member_id="old", occurred_at=1_767_607_200_000, type="article.read", channel="APP"
+)
+HOP = Hop("new", "old", (MergeStep(member_id="old", merged_at=1_767_607_100_000),), EVENT)
+
+
+def moved(codec: Codec) -> MemberMoved:
+    return write_hop(
+        HOP, source_topic="activity", appended_at=EVENT.occurred_at + 5, value=codec.encode(EVENT)
+    )
+
+
+@pytest.mark.parametrize("encoding", ["avro", "json"])
+def test_what_is_read_is_what_was_sent_whatever_the_encoding(encoding):
+    assert read_hop(Codec(), moved(Codec(encoding=encoding))) == HOP
+
+
+def test_it_survives_its_own_topic():
+    codec = Codec()
+    sent = moved(codec)
+    assert codec.decode(MemberMoved.topic, b"new", codec.encode(sent), 0) == sent
+
+
+def test_a_history_is_no_record():
+    history = MemberMoved(
+        event_id="e", occurred_at=1, cause="e", member_id="new", from_member_id="old", path=[]
+    )
+    assert read_hop(Codec(), history) is None
+
+
+def test_bytes_that_are_no_record_are_refused():
+    with pytest.raises(BadRecord):
+        read_hop(Codec(), replace(moved(Codec()), value=b"any"))
