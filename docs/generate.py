@@ -3,7 +3,7 @@
 `python docs/generate.py`, from anywhere; tests/test_docs.py fails while a page is behind.
 """  # noqa: INP001  a script, not part of the package
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from app.cli.root import app
+from app.domain import transfer, workflow
 from app.service.metrics import METRICS
 from app.service.setting_table import SETTINGS
 from app.wire.schemas import shipped_schemas
@@ -19,6 +20,10 @@ from app.wire.topics import RANK, Topic, load_topics
 FOLDER = Path(__file__).parent
 NOTE = "<!-- Made by docs/generate.py; do not edit. -->\n"
 WIDTH = 100
+WORKFLOW_BEGIN = "<!-- workflow: made by docs/generate.py from app/domain/workflow.py; do not edit -->"
+WORKFLOW_END = "<!-- end of workflow -->"
+TRANSFER_BEGIN = "<!-- transfer: made by docs/generate.py from app/domain/transfer.py; do not edit -->"
+TRANSFER_END = "<!-- end of transfer -->"
 METRICS_BEGIN = "<!-- metrics: made by docs/generate.py from app/service/metrics.py; do not edit -->"
 METRICS_END = "<!-- end of metrics -->"
 
@@ -93,16 +98,23 @@ def records_page() -> str:
     )
 
 
+def reengager_page() -> str:
+    """The page as it is written, with both diagrams between their marks made anew."""
+    page = (FOLDER / "reengager.md").read_text(encoding="utf-8")
+    moves = [move for move in workflow.MOVES if move.kind in ("reengager", workflow.ANY_KIND)]
+    page = _between(page, WORKFLOW_BEGIN, WORKFLOW_END, _diagram(moves))
+    return _between(page, TRANSFER_BEGIN, TRANSFER_END, _diagram(transfer.MOVES, start=transfer.PENDING))
+
+
 def operations_page() -> str:
     """The page as it is written, with the table of metrics between its two marks made anew."""
-    before, _, rest = (FOLDER / "operations.md").read_text(encoding="utf-8").partition(METRICS_BEGIN)
-    _, _, after = rest.partition(METRICS_END)
+    page = (FOLDER / "operations.md").read_text(encoding="utf-8")
     rows = [
         f"| `{metric.name}` | {metric.kind} | {', '.join(metric.labels)} | {metric.meaning} | {metric.action} |"
         for metric in METRICS
     ]
     table = ["| metric | kind | by | says | what to do |", "|---|---|---|---|---|", *rows]
-    return before + "\n".join([METRICS_BEGIN, *table, METRICS_END]) + after
+    return _between(page, METRICS_BEGIN, METRICS_END, table)
 
 
 PAGES = {
@@ -111,6 +123,7 @@ PAGES = {
     "topics.md": topics_page,
     "records.md": records_page,
     "operations.md": operations_page,
+    "reengager.md": reengager_page,
 }
 
 
@@ -130,6 +143,30 @@ def command_paths() -> list[tuple[str, ...]]:
 
 def _page(title: str, *lines: str) -> str:
     return "\n".join([NOTE, f"# {title}", "", *lines]) + "\n"
+
+
+def _between(page: str, begin: str, end: str, lines: Iterable[str]) -> str:
+    """The page with these lines between two marks."""
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    return before + "\n".join([begin, *lines, end]) + after
+
+
+def _diagram(moves: Iterable[Any], start: str = "") -> Iterator[str]:
+    """A state diagram of these moves, in which those between two states are one arrow, and a table of when."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    meanings: dict[str, list[str]] = {}
+    for move in moves:
+        arrows.setdefault((move.before, move.after), []).append(move.name)
+        meanings.setdefault(move.name, []).append(move.when.partition(", contract")[0])
+    yield from ["```mermaid", "stateDiagram-v2"]
+    if start:
+        yield f"    [*] --> {start}"
+    for (before, after), names in arrows.items():
+        yield f"    {before} --> {after}: {', '.join(names)}"
+    yield from ["```", "", "| | when |", "|---|---|"]
+    for name, when in meanings.items():
+        yield f"| `{name}` | {'; '.join(dict.fromkeys(when))} |"
 
 
 def _default(default: str | None, unset: str) -> str:

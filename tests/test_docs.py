@@ -49,6 +49,8 @@ def test_the_commands_are_those_of_the_contract():
         "produce",
         "tail",
         "outcomes",
+        "caseload",
+        "failed-transfers",
         "topics apply",
         "topics diff",
         "schemas check",
@@ -67,7 +69,9 @@ def test_every_setting_that_is_named_exists(path):
 @pytest.mark.parametrize("path", [*WRITTEN, *PAGES], ids=lambda path: path.name)
 def test_every_command_that_is_named_exists(path):
     called = re.findall(
-        r"(?:`|bin/|^ {4}\$ )reengage ((?:[a-z]+ ?)+)", path.read_text(encoding="utf-8"), re.MULTILINE
+        r"(?:`|bin/|^ {4}\$ )reengage ((?:[a-z]+(?:-[a-z]+)* ?)+)",
+        path.read_text(encoding="utf-8"),
+        re.MULTILINE,
     )
     groups = {command.partition(" ")[0] for command in COMMANDS}
     for words in called:

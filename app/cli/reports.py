@@ -2,11 +2,14 @@
 
 # ruff: noqa: PLC0415  an implementation is imported by the command that needs it: a command starts in a blink
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.tools.reports.form import Form
+
+if TYPE_CHECKING:
+    from app.service.settings import Settings
 
 By = Annotated[
     str,
@@ -19,16 +22,37 @@ Format = Annotated[Form, typer.Option("--format", help="How to print it.")]
 
 def add_commands(app: typer.Typer) -> None:
     """Hang this module's commands under `app`."""
+    app.command()(caseload)
+    app.command()(failed_transfers)
     app.command()(outcomes)
+
+
+def caseload(*, form: Format = Form.TABLE) -> None:
+    """Show the members with an open workflow, the longest open first."""
+    from app.tools.reports import caseload as report
+
+    raise typer.Exit(report.run(_settings(), form))
+
+
+def failed_transfers(*, form: Format = Form.TABLE) -> None:
+    """Show the members no coach could be found for, the longest waiting first."""
+    from app.tools.reports import failed_transfers as report
+
+    raise typer.Exit(report.run(_settings(), form))
 
 
 def outcomes(*, by: By = "playbook,reason,template,channel", form: Format = Form.TABLE) -> None:
     """Show what was opened, sent, suppressed and resolved, and the lift over the members held out."""
+    from app.tools.reports import outcomes as report
+
+    raise typer.Exit(report.run(_settings(), by, form))
+
+
+def _settings() -> "Settings":
     from app.service.client import with_broker
     from app.service.logging import configure_logging
     from app.service.settings import load_settings
-    from app.tools.reports import outcomes as report
 
     settings = with_broker(load_settings())
     configure_logging(settings)
-    raise typer.Exit(report.run(settings, by, form))
+    return settings

@@ -6,6 +6,7 @@ reads all of them before its first event (`load_tables`).
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
@@ -116,11 +117,11 @@ def public_holidays(country: str, region: str | None) -> HolidayBase | None:
         return None
     from holidays import country_holidays  # noqa: PLC0415  it takes a while, and many runs need no holidays
 
-    subdivision = (region or "").removeprefix(f"{country}-")
-    try:
-        return country_holidays(country, subdiv=subdivision or None)
-    except NotImplementedError:
-        return country_holidays(country)
+    subdivision = (region or "").upper().removeprefix(f"{country}-")
+    for known_as in (region, subdivision):
+        with suppress(NotImplementedError):
+            return country_holidays(country, subdiv=known_as or None)
+    return country_holidays(country)
 
 
 @cache

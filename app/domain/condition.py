@@ -31,6 +31,11 @@ class Condition:
         return self.low <= value <= self.high and value not in self.excluded
 
     @property
+    def edges(self) -> set[int]:
+        """The numbers at which it may become another: between two of them, all numbers satisfy it or none does."""
+        return {self.low, self.high + 1, *self.excluded, *(number + 1 for number in self.excluded)}
+
+    @property
     def is_possible(self) -> bool:
         """Whether any score satisfies it."""
         if self.on_empty:

@@ -9,6 +9,7 @@ from app.domain.events import Activity
 from app.domain.playbook import KIND_ORDER, FirstSeen, Leaving
 from app.domain.points import Points
 from app.domain.policy import Policy
+from app.domain.score_index import ScoreIndex
 from app.domain.scores import UNCLAMPED, Clamp, ScoreChange, settle_scores
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class PlaybookSet:
         self.hash = _hash_of(self.playbooks, self.policy)
         self._by_activity: dict[str, tuple[Callable[[Turn, Any], None], ...]] = {}
         self._by_record: dict[type, tuple[Callable[[Turn, Any], None], ...]] = {}
-        self._by_score: dict[str, tuple[Callable[[Turn, Any], None], ...]] = {}
+        self._by_score: dict[str, ScoreIndex] = {}
         points = [playbook for playbook in self.playbooks if isinstance(playbook, Points)]
         self._clamps = {playbook.score: playbook.clamp for playbook in points if playbook.clamp != UNCLAMPED}
         up_to_points = KIND_ORDER.index(Points.kind)
@@ -61,9 +62,10 @@ class PlaybookSet:
             return self._by_activity.get(record.type, _NOBODY)
         return self._by_record.get(record_type, _NOBODY)
 
-    def score_reactions(self, score: str) -> tuple[Callable[[Turn, Any], None], ...]:
+    def score_reactions(self, change: ScoreChange) -> tuple[Callable[[Turn, Any], None], ...]:
         """What is to be done about a change of a score, in order."""
-        return self._by_score.get(score, _NOBODY)
+        index = self._by_score.get(change.score)
+        return _NOBODY if index is None else index.concerned(change.before, change.after)
 
     def clamp(self, score: str) -> Clamp:
         """Within which bounds every change of a score keeps it."""
@@ -71,15 +73,18 @@ class PlaybookSet:
 
     def _index_reactions(self, playbook: Playbook) -> None:
         for interest, reaction in playbook.reactions():
-            self._index(interest, reaction)
+            record_type, score = interest
+            if record_type is ScoreChange and score is not None:
+                self._by_score.setdefault(score, ScoreIndex()).add(playbook, reaction)
+            else:
+                self._index(interest, reaction)
 
     def _index(self, interest: Interest, reaction: Callable[[Turn, Any], None]) -> None:
         record_type, name = interest
         if name is None:
             self._by_record[record_type] = (*self._by_record.get(record_type, ()), reaction)
         else:
-            index = self._by_score if record_type is ScoreChange else self._by_activity
-            index[name] = (*index.get(name, ()), reaction)
+            self._by_activity[name] = (*self._by_activity.get(name, ()), reaction)
 
 
 def _settle(turn: Turn, _record: object) -> None:

@@ -74,6 +74,13 @@ class ScorePlaybook:
                 if action is not None:
                     retime(turn, ref, nudge, nudge.planned_ms + action.after_ms)
 
+    def is_concerned(self, before: int | None, after: int | None) -> bool:
+        """Whether a change could make it do anything: fire, or resolve, for an open workflow's condition held."""
+        holds = self.condition.holds
+        if holds(after):
+            return self.every_change or not holds(before)
+        return holds(before)
+
     def _first_seen(self, turn: Turn, _record: object) -> None:
         self._act(turn, ScoreChange(self.score, None, None, 0))
 

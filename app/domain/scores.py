@@ -99,7 +99,7 @@ def settle_scores(turn: Turn) -> None:
         made += 1
         _make(turn, ask, before, after)
         change = ScoreChange(ask.score, before, after, ask.depth)
-        for react in turn.playbooks.score_reactions(ask.score):
+        for react in turn.playbooks.score_reactions(change):
             react(turn, change)
     asked.clear()
 

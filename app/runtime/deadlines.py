@@ -46,6 +46,7 @@ class DeadlineIndex:
         self._sealed: deque[dict[Entry, bool]] = deque()
         self._heap: list[Entry] = []
         self._live: set[Entry] = set()
+        self._skipped: set[Entry] = set()
         self._horizon: Entry | None = BEFORE_ALL
 
     def first(self) -> Entry | None:
@@ -63,8 +64,10 @@ class DeadlineIndex:
         self.changes[entry] = False
 
     def skip(self) -> None:
-        """Pass over the entry `first` returned: it stays written, but is not met again before the next `forget`."""
-        self._live.discard(heapq.heappop(self._heap))
+        """Pass over the entry `first` returned: it stays written, and is met again by whoever opens the index anew."""
+        entry = heapq.heappop(self._heap)
+        self._live.discard(entry)
+        self._skipped.add(entry)
 
     def put(self, due_ms: int, key: str) -> None:
         """Add an entry; one that is there already stays."""
@@ -121,5 +124,6 @@ class DeadlineIndex:
                         found.add(entry)
                     else:
                         found.discard(entry)
+        found -= self._skipped
         self._heap = sorted(found)
         self._live = found

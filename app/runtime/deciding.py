@@ -40,7 +40,7 @@ WAKES_PER_BATCH = 2_000
 """Silent entities woken in one batch, at most: a wave of deadlines is worked off between the records that arrive."""
 
 MOST_SPOILT = 8
-"""Times a batch is decided again from its beginning, each time without one record more, before it is cut short."""
+"""Times a batch is decided again from its beginning, each time without one record or timer more, before it is cut short."""
 
 SWEEP_SLICE = 500
 """Entities brought under changed playbooks in one batch."""
@@ -134,9 +134,10 @@ class Decider:
         """
         self.rest = ()
         poison: dict[tuple[str, int], Fault] = {}
+        wakes, failures = WAKES_PER_BATCH, 0
         while True:
             try:
-                return self._decide(batch, wall_ms, poison)
+                return self._decide(batch, wall_ms, poison, wakes)
             except Spoilt as spoilt:
                 # The exception itself would keep everything alive that its traceback leads to.
                 poison[spoilt.record.topic, spoilt.record.offset] = spoilt.fault
@@ -146,6 +147,9 @@ class Decider:
                 self._engine.spoilt.add(failed.key)
                 self._store.drop(failed.key)
                 self._host.observer.bug(self._processor.name)
+                failures += 1
+                if failures >= MOST_SPOILT:
+                    wakes = max(0, wakes - self._engine.wakes_left - 1)
                 self._undo()
             if len(poison) >= MOST_SPOILT:
                 spoilt_at = [at for at, record in enumerate(batch) if (record.topic, record.offset) in poison]
@@ -161,13 +165,17 @@ class Decider:
         self._engine.mark = self._position.mark
 
     def _decide(
-        self, batch: Sequence[InputRecord], wall_ms: int | None, poison: dict[tuple[str, int], Fault]
+        self,
+        batch: Sequence[InputRecord],
+        wall_ms: int | None,
+        poison: dict[tuple[str, int], Fault],
+        wakes: int,
     ) -> Decided:
         engine, outputs = (
             self._engine,
             Outputs(self._host, self._partition, self._key_of, self._processor.rerouted),
         )
-        engine.wakes_left = WAKES_PER_BATCH
+        engine.wakes_left = wakes
         swept_to = self._sweep(self._position.swept_to)
         engine.move_time(engine.time_ms if wall_ms is None else wall_ms)
         self._collect(None, outputs)
@@ -182,7 +190,7 @@ class Decider:
             self._history = False
             self.history_seen_ms = self._host.now_ms()
         try:
-            return self._finish(outputs, offsets, swept_to, len(batch))
+            return self._finish(outputs, offsets, swept_to, len(batch), wakes - engine.wakes_left)
         except TooLarge as large:
             sound = [record for record in batch if (record.topic, record.offset) not in poison]
             raise self._fault(large, sound) from large
@@ -297,7 +305,7 @@ class Decider:
         decided.clear()
 
     def _finish(
-        self, outputs: Outputs, offsets: dict[str, int], swept_to: str | None, records: int
+        self, outputs: Outputs, offsets: dict[str, int], swept_to: str | None, records: int, woken: int
     ) -> Decided:
         engine, host = self._engine, self._host
         parts = self._store.encode(offsets if self._repeats else None)
@@ -307,7 +315,6 @@ class Decider:
         self._position = Position(
             offsets, engine.time_ms, engine.mark, self._hash, swept_to, self.history_seen_ms
         )
-        woken = WAKES_PER_BATCH - engine.wakes_left
         entry = JournalEntry(
             processor=self._processor.name,
             offsets=offsets,

@@ -11,15 +11,8 @@ import contextlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import (
-    InvalidProducerEpoch,
-    InvalidProducerIdMapping,
-    InvalidTxnState,
-    OutOfOrderSequenceNumber,
-    ProducerFenced,
-)
 
-from app.runtime.hosting.producing import abandon, hasten_transactions
+from app.runtime.hosting.producing import abandon, hasten_transactions, hush
 from app.runtime.layout import POSITION_KEY
 
 if TYPE_CHECKING:
@@ -32,15 +25,6 @@ TRANSACTION_TIMEOUT_MS = 30_000
 
 CLOSE_TIMEOUT_S = 3.0
 """How long a broker has for what would only be tidy: ending a transaction that has failed, taking leave."""
-
-MIGRATED = (
-    ProducerFenced,
-    InvalidProducerEpoch,
-    InvalidProducerIdMapping,
-    InvalidTxnState,
-    OutOfOrderSequenceNumber,
-)
-"""Errors that say: somebody else owns this partition now, or the broker has ended our transaction."""
 
 hasten_transactions()
 
@@ -104,12 +88,14 @@ class Writer:
         next owner writes.
         """
         producer = self._producer
+        hush(producer)
         with contextlib.suppress(Exception):
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await producer.stop()
                 return
         with contextlib.suppress(Exception):
-            await abandon(producer)
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await abandon(producer)
 
     async def commit(self, outgoing: Outgoing) -> int:
         """Write one batch; returns the changelog offset after it. Raises what aiokafka raises; nothing is retried here.
@@ -186,7 +172,14 @@ class _Acknowledgement:
     def __init__(self, future: Any, count: int) -> None:
         self._future = future
         self._count = count
+        # Of several that fail together the first is raised; asyncio would print each of the others with its traceback.
+        future.add_done_callback(_look_at)
 
     def __await__(self) -> Any:
         metadata = yield from self._future.__await__()
         return metadata.offset, self._count
+
+
+def _look_at(acknowledged: asyncio.Future[Any]) -> None:
+    if not acknowledged.cancelled():
+        acknowledged.exception()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from app.domain.crossings import MemberMoved, TransferAnswer, TransferQueued, TransferWithdrawn
 from app.domain.desk import DeskCore
 from app.domain.engine import Engine, Mark
+from app.domain.entity import NEVER_MS
 from app.domain.events import CompanyStatus, PoolCapacity
 from app.domain.hop import Hop
 from app.domain.members import MemberCore
@@ -59,10 +60,11 @@ class World:
             self._instant_ms = time_ms
         self._time_ms = max(self._time_ms, time_ms)
         self._reach(time_ms)
-        for (_, number), engine in list(self._engines.items()):
-            if number is not None:
-                engine.move_time(time_ms)
-        self._drop_crossings()
+        if len(self._engines) > len(self._everyone):
+            for (_, number), engine in list(self._engines.items()):
+                if number is not None:
+                    engine.move_time(time_ms)
+            self._drop_crossings()
 
     def move_partition(self, record: Any, partition: int) -> None:
         """Time reaches a record's instant for the partition that record lay in."""
@@ -118,21 +120,26 @@ class World:
 
     def _reach(self, time_ms: int) -> None:
         """Everyone's time goes forward, from one timer's instant to the next, so that what crosses is never late."""
-        while (due_ms := self._next_due_ms()) is not None and due_ms <= time_ms:
-            for engine in self._everyone:
+        everyone = self._everyone
+        while (due_ms := self._next_due_ms()) <= time_ms:
+            for engine in everyone:
                 engine.move_time(due_ms)
                 self._exchange()
-        for engine in self._everyone:
+        for engine in everyone:
             engine.move_time(time_ms)
 
-    def _next_due_ms(self) -> int | None:
-        firsts = [engine.deadlines.first() for engine in self._everyone]
-        return min((first[0] for first in firsts if first is not None), default=None)
+    def _next_due_ms(self) -> int:
+        next_due_ms = NEVER_MS
+        for engine in self._everyone:
+            first = engine.deadlines.first()
+            if first is not None and first[0] < next_due_ms:
+                next_due_ms = first[0]
+        return next_due_ms
 
     def _exchange(self) -> None:
         """Deliver what crosses, and what that sets off, until nothing does."""
-        while made := self._sink.take():
-            for output in made:
+        while self._sink.outputs:
+            for output in self._sink.take():
                 if isinstance(output, _CROSSINGS):
                     self._deliver(output)
                 else:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _TABLE_BITS = 14
 _MASK = (1 << _TABLE_BITS) - 1
 _DOUBLE = Struct("<d")
+_MOST_KEYS = 1_000
+_LONGEST_KEY = 64
 
 
 def _slow_varint(number: int) -> bytes:
@@ -84,6 +86,7 @@ class _Source:
             "double": _DOUBLE.pack,
             "no_branch": _no_branch,
             "join": b"".join,
+            "keys": _KeyBytes(),
         }
         self._count = 0
 
@@ -146,14 +149,11 @@ class _Source:
     def _items(self, schema: dict[str, Any], kind: str, value: str) -> str:
         """An array or map: one block of all its items, then an empty one."""
         if kind == "array":
-            parts, items = self._parts(schema["items"], "item"), "value"
+            parts, items = self._parts(schema["items"], "item"), "item in value"
         else:
-            parts, items = (
-                [*self._primitive("string", "item[0]"), *self._parts(schema["values"], "item[1]")],
-                "value.items()",
-            )
+            parts, items = ["keys[key]", *self._parts(schema["values"], "item")], "key, item in value.items()"
         name = self._name()
-        each = f"join([join(({', '.join(parts)},)) for item in {items}])"
+        each = f"join([{' + '.join(parts)} for {items}])"
         self._define(name, f"return long(len(value)) + {each} + b'\\x00'")
         held = self._name()
         return f"({name}({held}) if ({held} := {value}) else b'\\x00')"
@@ -176,6 +176,16 @@ class _Source:
             )
         self._define(name, *lines, "no_branch(value)")
         return f"{name}({value})"
+
+
+class _KeyBytes(dict[str, bytes]):
+    """Keys of maps as they are written. They are names, the same few in every record, so the first ones are kept."""
+
+    def __missing__(self, key: str) -> bytes:
+        encoded = _encode_text(key.encode())
+        if len(self) < _MOST_KEYS and len(key) <= _LONGEST_KEY:
+            self[key] = encoded
+        return encoded
 
 
 def _encode_text(encoded: bytes) -> bytes:

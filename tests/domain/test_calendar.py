@@ -139,6 +139,7 @@ def test_an_unknown_zone_is_utc(name):
         ("2026-01-06", "DE", "BY", True),
         ("2026-01-06", "DE", "DE-BY", True),
         ("2026-01-06", "DE", "Bayern", True),
+        ("2026-01-06", "de", "de-by", True),
         ("2026-01-06", "de", "BE", False),
         ("2026-01-01", "DE", "Atlantis", True),
         ("2026-07-04", "US", None, True),

@@ -1,6 +1,6 @@
 from app.domain.events import Activity, TransferEvent
 from app.domain.playbook_set import PlaybookSet
-from app.domain.scores import UNCLAMPED, Clamp
+from app.domain.scores import UNCLAMPED, Clamp, ScoreChange
 from tests.domain.conftest import days, re_engager
 from tests.domain.scoring import on_score, points, policy, rule
 
@@ -53,7 +53,8 @@ def test_of_a_score_only_those_are_asked_that_listen_to_it():
     playbooks = PlaybookSet([two, one, earning])
 
     def asked(score):
-        return [reaction.__self__.name for reaction in playbooks.score_reactions(score)]
+        change = ScoreChange(score, None, 5, 0)
+        return [reaction.__self__.name for reaction in playbooks.score_reactions(change)]
 
     assert (asked("engagement"), asked("other"), asked("third")) == (["c", "a"], ["b"], [])
 

@@ -3,8 +3,10 @@
 import pytest
 
 from app.domain.instants import DAY_MS
-from app.domain.outputs import MemberSnapshot, WorkflowView
+from app.domain.outputs import MemberSnapshot, TransferView, WorkflowView
+from app.domain.setup import SetUpRules
 from tests.domain.conftest import Story, days, re_engager, told
+from tests.domain.scoring import on_score
 
 SECOND = 1000 / DAY_MS
 
@@ -88,3 +90,24 @@ def test_in_app_activity_of_any_type_is_shown(story: Story):
     story.profile(0)
     page = snapshots(story.activity(1, type="profile.viewed"))[0]
     assert page.last_in_app_activity == days(1)
+
+
+class TestTransfer:
+    def test_one_is_pending_for_every_member_of_a_re_engager(self, story: Story):
+        assert shown(story.profile(0)) == TransferView(state="PENDING")
+
+    def test_where_there_is_no_re_engager_none_is(self, make_story):
+        assert shown(make_story(on_score()).profile(0)) == TransferView(state="NONE")
+
+    def test_pool_and_program_are_shown_once_they_are_known(self, story: Story):
+        outputs = story.transfer(0, type="PROGRAM_ASSIGNED", pool="west", program="yoga")
+        assert shown(outputs) == TransferView(state="PENDING", pool="west", program="yoga")
+
+    def test_with_several_re_engagers_the_first_by_name_is_shown(self, make_story):
+        without = re_engager("a", tag="a", setup=SetUpRules(completed_by=frozenset()))
+        story = make_story(re_engager("b", tag="b"), without)
+        assert shown(story.activity(0, type="setup.completed")).state == "PENDING"
+
+
+def shown(outputs) -> TransferView:
+    return snapshots(outputs)[-1].transfer

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.protocol.group import LeaveGroupRequest
@@ -21,7 +21,9 @@ from aiokafka.protocol.group import LeaveGroupRequest
 from app.broker.topics import admin_client
 from app.service.settings import Settings, load_settings
 from app.tools import tail
+from app.tools.committed import committed_reader
 from app.tools.topics import apply_topics
+from app.wire.codec import Codec
 from app.wire.partitioner import murmur2_partition
 from app.wire.topics import JOURNAL
 from tests.integration.faults import Faults
@@ -68,9 +70,14 @@ class Worker:
         self.process.kill()
         self.process.wait()
 
+    def wait_until_started(self) -> None:
+        """Wait until it can be told to stop; it may own nothing yet."""
+        until(lambda: "started, web on" in self.log() or not self.running, "a started worker")
+        assert self.running, f"the worker has ended; its log:\n{self.log()}"
+
     def stop(self) -> None:
-        """Ask it to stop, once it works, and wait for its orderly end."""
-        self.wait_until_ready()
+        """Ask it to stop, and wait for its orderly end."""
+        self.wait_until_started()
         self.process.terminate()
         assert self.exit_code() == 0, self.log()
 
@@ -201,6 +208,25 @@ class Deployment:
     def outputs(self) -> list[str]:
         """Every committed output record as `tail` prints it; of the snapshots each member's last."""
         return self._tail()
+
+    def records(self, *topics: str) -> list[tuple[str, int, Any]]:
+        """(topic, partition, record) of every committed record, as it lies: partition by partition, in offset order."""
+
+        async def read() -> list[tuple[str, int, Any]]:
+            codec, found = Codec(), []
+            places = [TopicPartition(self.prefix + t, n) for t in topics for n in range(self.partitions)]
+            settings = self.settings()
+            async with committed_reader(settings, places, from_beginning=True, until_end=True) as reader:
+                while heads := await reader.heads(places):
+                    for place in heads:
+                        while reader.buffers[place]:
+                            raw = reader.buffers[place].popleft()
+                            topic = place.topic.removeprefix(self.prefix)
+                            record = codec.decode(topic, raw.key, raw.value, raw.timestamp)
+                            found.append((topic, place.partition, record))
+            return found
+
+        return asyncio.run(read())
 
     def merged_inputs(self) -> list[str]:
         """The inputs in the order in which the workers took them, with the journal's marks."""

@@ -104,7 +104,7 @@ class NudgeHistory:
         rnd = self._random
         member = rnd.choice(self._members)
         common: dict[str, Any] = {"event_id": event_id, "member_id": member, "occurred_at": at_ms}
-        match rnd.choices(range(6), (30, 35, 15, 10, 5, 2))[0]:
+        match rnd.choices(range(6), (30, 35, 15, 9, 1, 8))[0]:
             case 0:
                 return Activity(**common, type="article.read", channel="APP")
             case 1:
@@ -116,15 +116,20 @@ class NudgeHistory:
             case 3:
                 return self._feedback(common)
             case 4:
-                workflow = rnd.choice((None, f"low:{member}:{rnd.randint(1, 3)}"))
-                until = at_ms + rnd.choice((0, DAY_MS))
-                return OperatorCommand(
-                    **common, type="SNOOZE_NUDGES", workflow_id=workflow, until=until, issued_by="op"
-                )
+                return MemberProfile(**common, merged_into=rnd.choice(self._members))
             case _:
-                if rnd.random() < 0.5:
-                    return MemberProfile(**common, merged_into=rnd.choice(self._members))
-                return OperatorCommand(**common, type="FORGET_MEMBER", issued_by="op")
+                return OperatorCommand(**common, **self._command(member, at_ms), issued_by="op")
+
+    def _command(self, member: str, at_ms: int) -> dict[str, Any]:
+        rnd = self._random
+        if rnd.random() < 0.2:
+            return {"type": "FORGET_MEMBER"}
+        workflow = rnd.choice((None, f"low:{member}:{rnd.randint(1, 3)}"))
+        return {
+            "type": "SNOOZE_NUDGES",
+            "workflow_id": workflow,
+            "until": at_ms + rnd.choice((0, 4 * DAY_MS)),
+        }
 
     def _profile(self) -> dict[str, Any]:
         rnd = self._random

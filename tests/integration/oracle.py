@@ -5,10 +5,16 @@ from collections import Counter
 from typing import Any
 
 from app.domain.events import INPUTS
+from app.domain.outputs import OUTPUTS, Output
 from app.playbooks.loader import load_playbooks
 from app.tools.simulate import simulate
+from app.wire.envelope import CLOCK
 from app.wire.lines import format_record
+from app.wire.partitioner import murmur2_partition
+from app.wire.topics import load_topics
 from tests.integration.deployment import Deployment
+
+SEQUENCED = tuple(topic for topic, record in OUTPUTS.items() if issubclass(record, Output))
 
 RULES_REFUSE = frozenset({"unknown_workflow", "not_managed", "merge_cycle", "cascade_limit"})
 """Dead letters of valid records: the worker's carry Kafka's bytes, `simulate`'s the line; and of a record that was
@@ -54,14 +60,27 @@ def assert_equals_simulate(deployment: Deployment, *, repeats: bool = False) -> 
 
 
 def assert_all_inputs_taken(inputs: list[str]) -> None:
-    """No record lies behind the last commit of its partition."""
-    partitions_seen = set()
+    """No record lies behind the last commit of its processor's partition."""
+    processor_of = {topic.name: topic.processor for topic in load_topics().values()}
+    committed = set()
     for line in reversed(inputs):
         record = json.loads(line)
-        if record["topic"] in INPUTS:
-            assert record["partition"] in partitions_seen, f"no commit has taken {line}"
-        else:
-            partitions_seen.add(record["partition"])
+        if record["topic"] == CLOCK:
+            committed.add((record["processor"], record["partition"]))
+        elif record["topic"] in INPUTS:
+            place = processor_of[record["topic"]], record["partition"]
+            assert place in committed, f"no commit has taken {line}"
+
+
+def assert_in_place_and_order(deployment: Deployment) -> None:
+    """Every sequenced output lies in its key's partition, and those of one topic and member in order of sequence."""
+    last: dict[tuple[str, str], int] = {}
+    for topic, partition, record in deployment.records(*SEQUENCED):
+        at = f"{record.event_id} in {topic} {partition}"
+        assert partition == murmur2_partition(record.member_id.encode(), deployment.partitions), at
+        assert record.sequence > last.get((topic, record.member_id), 0), at
+        last[topic, record.member_id] = record.sequence
+    assert last
 
 
 def _difference(what: str, these: list[str], those: list[str]) -> str:

@@ -13,7 +13,7 @@ from app.wire.codec import Codec
 from tests.integration.deployment import Sent
 from tests.integration.faults import Faults
 from tests.integration.history import DAY_MS, START_MS, History
-from tests.integration.oracle import assert_equals_simulate
+from tests.integration.oracle import assert_equals_simulate, assert_in_place_and_order
 
 pytestmark = pytest.mark.broker
 
@@ -26,6 +26,7 @@ def test_a_drained_worker_has_put_out_what_simulate_gives(deploy):
     deployment.produce(History(1, records=3_000, members=150))
     deployment.drain()
     assert_equals_simulate(deployment)
+    assert_in_place_and_order(deployment)
 
 
 def test_it_does_so_whatever_fits_in_a_batch_and_in_memory(deploy):
@@ -85,24 +86,6 @@ def test_a_lost_state_folder_is_rebuilt_from_the_changelog(deploy):
     shutil.rmtree(deployment.folder / "data")
     deployment.produce(records[600:])
     deployment.drain(faults=SMALL)
-    assert_equals_simulate(deployment)
-
-
-def test_two_workers_share_the_partitions_and_one_takes_over_when_the_other_is_killed(deploy):
-    deployment = deploy(partitions=4)
-    records = list(History(7, records=2_000, partitions=4))
-    first = deployment.start_worker(data="first", faults=SMALL)
-    first.wait_until_ready()
-    second = deployment.start_worker(data="second", faults=SMALL)
-    second.wait_until_ready()
-    deployment.produce(records[:1_000])
-    deployment.wait_for_commits(10)
-    first.kill()
-    deployment.expel_dead_workers()
-    deployment.produce(records[1_000:])
-    deployment.wait_for_commits(10)
-    second.stop()
-    deployment.drain()
     assert_equals_simulate(deployment)
 
 

@@ -171,6 +171,16 @@ class TestBatches:
         index.forget()
         assert drain(index) == [(1, "a"), (2, "b")]
 
+    def test_an_entry_that_is_passed_over_stays_for_whoever_comes_next(self):
+        written = Written((1, "a"), (2, "b"))
+        index = DeadlineIndex(written)
+        index.first()
+        index.skip()
+        index.forget()
+        assert drain(index) == [(2, "b")]
+        assert index.seal() == {(2, "b"): False}
+        assert drain(DeadlineIndex(written)) == [(1, "a"), (2, "b")]
+
     def test_the_later_of_two_unwritten_batches_counts(self):
         index = DeadlineIndex(Written())
         index.put(1, "a")

@@ -450,6 +450,24 @@ class TestBugs:
         assert len(work.letters()) == many
         assert work.told()[-1] == f"{many} opened re-engager:{ANNA}:1 first_activity"
 
+    def test_a_batch_with_many_is_cut_and_the_rest_of_it_is_the_next(
+        self, open_work, core: Bug, monkeypatch: pytest.MonkeyPatch
+    ):
+        """Each of them costs deciding all over again: of 5,000 in one batch the partition would not come back."""
+        whole, cut = open_work(), open_work(folder="cut")
+        core.trips = {f"e{number}" for number in (2, 3, 5, 8, 9)}
+        batch = [whole.activity(number, (ANNA, BEN)[number % 2]) for number in range(10)]
+        whole.decide(*batch)
+        monkeypatch.setattr(module, "MOST_SPOILT", 2)
+        decided = [cut.decide(*batch)]
+        while cut.decider.rest:
+            assert cut.decider.position.offsets["activity"] == cut.decider.rest[0].offset
+            decided.append(cut.decide(*cut.decider.rest))
+        assert len(decided) > 1
+        assert sum(each.records for each in decided) == 10
+        assert cut.decider.position == whole.decider.position
+        assert (cut.told(), cut.states(), cut.letters()) == (whole.told(), whole.states(), whole.letters())
+
     def test_what_was_decided_before_in_another_batch_stays(self, work: Work, core: Bug):
         work.decide(work.activity(0))
         core.trips = {"bad"}
@@ -488,6 +506,30 @@ class TestBugsInTimers:
         work.decide(wall=20)
         assert caplog.records == []
         assert not work.decider.behind
+
+    def test_where_nearly_all_fail_the_others_are_reached_in_steps(
+        self, work: Work, core: Bug, monkeypatch: pytest.MonkeyPatch
+    ):
+        """Each failure costs deciding all over again: of thousands in one batch the partition would not come back."""
+        monkeypatch.setattr(module, "MOST_SPOILT", 3)
+        everybody = members_of(PARTITION, 40)
+        work.decide(*[work.activity(0.5, member) for member in everybody])
+        core.timers = set(everybody[::10]) ^ set(everybody)
+        calls, decide = [], work.decider._decide
+
+        def count_calls(*arguments: Any) -> Decided:
+            calls.append(arguments)
+            return decide(*arguments)
+
+        monkeypatch.setattr(work.decider, "_decide", count_calls)
+        work.decide(wall=9)
+        assert len(calls) <= 4
+        while work.decider.behind:
+            calls.clear()
+            work.decide()
+            assert len(calls) <= 4
+        fired = {output.member_id for output in work.outputs("tag-changed") if output.reason == "inactive"}
+        assert fired == set(everybody[::10])
 
     def test_the_same_on_the_wall_clock(self, work: Work):
         work.decide(wall=8)
@@ -588,6 +630,10 @@ class TestHistory:
     def test_a_record_that_comes_much_later_is(self, work: Work):
         work.decide(work.activity(0, arrived=0.004))
         assert work.decider.history_seen_ms == work.host.now_ms()
+
+    def test_it_is_remembered_when_the_partition_is_opened_again(self, work: Work, open_work):
+        work.decide(work.activity(0, arrived=0.004))
+        assert open_work(after=work).decider.history_seen_ms == work.host.now_ms()
 
     def test_a_dead_letter_is_not(self, work: Work):
         work.decide(work.bytes_of("activity", ANNA.encode(), b'{"occurred_at":1}', days(9)))
@@ -780,18 +826,25 @@ def everything_but_the_cuts(work: Work) -> dict[str, Any]:
     return {"rows": rows, "pages": pages, "states": work.states(), "position": work.decider.position}
 
 
-@given(story=st.lists(steps, min_size=1, max_size=25), cuts=st.sets(st.integers(1, 24), max_size=12))
+@given(
+    story=st.lists(steps, min_size=1, max_size=25),
+    cuts=st.sets(st.integers(1, 24), max_size=12),
+    bugs=st.sets(st.integers(0, 24), max_size=2),
+)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_how_records_are_cut_into_batches_changes_nothing(
     story: list[tuple[str, str, float]],
     cuts: set[int],
+    bugs: set[int],
     make_host: Callable[..., Host],
     tmp_path_factory: pytest.TempPathFactory,
 ):
     host = make_host()
 
     def opened(folder: Path, position: Position) -> Work:
-        return Work(host, folder, Bug(PlaybookSet((re_engager(),))), position)
+        core = Bug(PlaybookSet((re_engager(),)))
+        core.trips = {f"e{number}" for number in bugs}
+        return Work(host, folder, core, position)
 
     def reopen(work: Work) -> Work:
         position = load_position(work.store.position())

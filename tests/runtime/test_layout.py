@@ -22,7 +22,7 @@ instants = st.integers(0, NEVER_MS)
 deadlines = st.lists(st.tuples(instants | st.integers(0, 3), ids))
 
 
-@given(st.integers(0, 7), ids)
+@given(st.integers(0, 255), ids)
 def test_a_part_key_tells_part_and_id(part: int, entity: str):
     assert split_part_key(part_key(part, entity)) == (part, entity)
 
@@ -50,7 +50,7 @@ def test_the_key_after_one_is_it_and_a_zero_byte(due_ms: int, entity: str, other
     assert (deadline_key(due_ms, other) >= deadline_key(due_ms, entity) + b"\0") == (other > entity)
 
 
-@given(instants, ids, st.integers(0, 7))
+@given(instants, ids, st.integers(0, 255))
 def test_the_kinds_of_keys_do_not_mix(due_ms: int, entity: str, part: int):
     assert deadline_key(due_ms, entity) < DEADLINE_END <= part_key(part, entity)
     assert part_key(part, entity) not in (POSITION_KEY, CHANGELOG_KEY)

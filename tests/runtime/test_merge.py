@@ -397,4 +397,4 @@ class MergeMachine(RuleBasedStateMachine):
 
 
 TestAgainstABroker = MergeMachine.TestCase
-TestAgainstABroker.settings = settings(max_examples=250, stateful_step_count=40, deadline=None)
+TestAgainstABroker.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

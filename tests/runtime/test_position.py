@@ -18,6 +18,7 @@ positions = st.builds(
     mark=st.tuples(longs, st.text(max_size=8)),
     playbooks_hash=st.text(max_size=8),
     swept_to=st.none() | st.text(max_size=8),
+    history_ms=longs,
 )
 
 
@@ -27,7 +28,7 @@ def test_it_comes_back_as_it_was(position: Position):
 
 
 def test_where_nothing_is_stored_it_is_the_very_start():
-    assert load_position(None) == Position({}, 0, START, "", None)
+    assert load_position(None) == Position({}, 0, START, "", None, 0)
 
 
 def test_two_positions_share_no_offsets():

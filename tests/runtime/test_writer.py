@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from aiokafka.errors import KafkaError
 from app.runtime import writer as module
 from app.runtime.layout import POSITION_KEY
 from app.runtime.outgoing import MAX_VALUE_BYTES
-from app.runtime.writer import MIGRATED, Outgoing, Row, Writer
+from app.runtime.writer import Outgoing, Row, Writer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -201,7 +202,7 @@ class TestFencing:
         first = await open_writer()
         await first.commit(topics.batch("a"))
         second = await open_writer()
-        with pytest.raises(MIGRATED):
+        with pytest.raises(KafkaError):
             await first.commit(topics.batch("b"))
         await second.commit(topics.batch("c"))
         assert await topics.outputs() == ["a-0", "c-0", "a-1", "c-1"]
@@ -209,6 +210,24 @@ class TestFencing:
             "position a",
             "position c",
         ]
+
+    async def test_an_owner_that_was_fenced_is_told_once(self, topics: Topics, open_writer: OpenWriter):
+        """Several record batches fail with it; a traceback for each would drown what matters."""
+        complaints: list[Any] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _loop, context: complaints.append(context))
+        try:
+            first = await open_writer()
+            await open_writer()
+            with pytest.raises(KafkaError):
+                await first.commit(topics.batch("a"))
+            await first.close()
+            del first
+            gc.collect()
+            await asyncio.sleep(0)
+        finally:
+            loop.set_exception_handler(None)
+        assert complaints == []
 
     async def test_what_the_first_had_under_way_is_never_seen(
         self, topics: Topics, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch
@@ -223,7 +242,7 @@ class TestFencing:
             await commit()
 
         monkeypatch.setattr(first._producer, "commit_transaction", be_late)
-        with pytest.raises(MIGRATED):
+        with pytest.raises(KafkaError):
             await first.commit(topics.batch("a"))
         assert await topics.outputs() == ["b-0", "b-1"]
         assert await topics.logged() == ["e-b-0", "e-b-1", "position b"]
@@ -246,6 +265,35 @@ class TestFencing:
         end = await topics.kafka.end(topics.changelog, 1)
         assert end == await topics.kafka.end(topics.changelog, 1, "read_uncommitted") > 0
         assert await topics.logged() == []
+
+
+class TestClosing:
+    @pytest.mark.parametrize("exactly_once", [True, False])
+    async def test_a_broker_that_does_not_answer_keeps_nobody(
+        self, topics: Topics, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch, exactly_once: bool
+    ):
+        """Nor does it get afterwards what was not sent by then."""
+        monkeypatch.setattr(module, "CLOSE_TIMEOUT_S", 0.2)
+        writer = await open_writer(exactly_once=exactly_once)
+        await writer.commit(topics.batch("a"))
+        connections, asked = list(writer._producer.client._conns.values()), asyncio.Event()
+        for connection in connections:
+            monkeypatch.setattr(connection._writer, "write", lambda _lost: asked.set())
+        commit = asyncio.create_task(writer.commit(topics.batch("b")))
+        async with asyncio.timeout(20):
+            await asked.wait()
+            commit.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await commit
+            await writer.close()
+        assert writer._producer._sender.sender_task.done()
+        assert not any(connection.connected() for connection in connections)
+        assert "b-0" not in await topics.outputs()
+
+    async def test_a_second_time_it_does_nothing(self, open_writer: OpenWriter):
+        writer = await open_writer()
+        await writer.close()
+        await writer.close()
 
 
 class TestAtLeastOnce:

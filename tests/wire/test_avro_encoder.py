@@ -85,3 +85,12 @@ def test_a_type_there_is_no_encoder_for_is_told_when_the_encoder_is_made():
     parse_schema(source := {"type": "record", "name": "R", "fields": [{"name": "a", "type": "float"}]})
     with pytest.raises(ValueError, match="no encoder for 'float'"):
         make_encoder(source, b"")
+
+
+def test_any_number_of_different_keys_is_written_each_as_often_as_it_comes():
+    schema = shipped_schemas().current("Activity")
+    encode = make_encoder(schema.source, b"")
+    for start in (0, 700, 1_400, 0):
+        attributes = {f"{'long' * 40 * (number % 2)}{number}": number for number in range(start, start + 700)}
+        record = Activity(**FIELDS, type="a.b", channel="APP", attributes=attributes)
+        assert encode(record) == by_fastavro(schema.parsed, msgspec.to_builtins(record))

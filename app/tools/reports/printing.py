@@ -10,11 +10,34 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from app.tools.reports.form import Form
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 _NO_LIMIT = 100_000
 _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000))
+
+
+def print_rows(
+    rows: Sequence[Mapping[str, Any]], form: Form, columns: Mapping[str, str], nothing: str
+) -> None:
+    """Print rows in a form; `columns`: of the table, by title, the path of each in a row (`transfer.state`).
+
+    Without rows a table is not printed: `nothing` is said to standard error instead.
+    """
+    if form is Form.JSON:
+        print_json(rows)
+    elif form is Form.CSV:
+        print_csv(rows)
+    elif rows:
+        flat = [dict(_flat(row)) for row in rows]
+        print_table(
+            list(columns),
+            [["" if row[path] is None else str(row[path]) for path in columns.values()] for row in flat],
+        )
+    else:
+        print(nothing, file=sys.stderr)
 
 
 def print_json(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -24,10 +47,16 @@ def print_json(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def print_csv(rows: Sequence[Mapping[str, Any]]) -> None:
-    """A header and a line a row; a map's entries have columns of their own, `suppressed.capped`; None is empty."""
+    """A header and a line a row; None is empty.
+
+    The entries of a map that any row has stand in columns of their own, side by side by name: `suppressed.capped`.
+    """
     flat = [dict(_flat(row)) for row in rows]
-    columns = sorted({name for row in flat for name in row}, key=lambda name: _first_place(flat, name))
-    writer = csv.DictWriter(sys.stdout, columns, restval="", lineterminator="\n")
+    places = {name: place for place, name in enumerate(dict.fromkeys(name for row in rows for name in row))}
+    names = {name for row in flat for name in row}
+    maps = {name.partition(".")[0] for name in names if "." in name}
+    columns = sorted(names - maps, key=lambda name: (places[name.partition(".")[0]], name))
+    writer = csv.DictWriter(sys.stdout, columns, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(flat)
 
@@ -60,13 +89,3 @@ def _flat(row: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
-
-
-def _first_place(rows: Sequence[Mapping[str, Any]], name: str) -> tuple[int, str]:
-    """Columns stand as in the first row that has them; entries of one map side by side, by name."""
-    outer = name.partition(".")[0]
-    for row in rows:
-        for place, known in enumerate(dict.fromkeys(each.partition(".")[0] for each in row)):
-            if known == outer:
-                return place, name
-    return len(rows), name

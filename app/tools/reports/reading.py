@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
@@ -47,3 +48,29 @@ async def committed_records(
                     except BadRecord:
                         # The worker has made a dead letter of it; a report is of what counts.
                         continue
+
+
+async def latest_records(settings: Settings, topic: str) -> list[Any]:
+    """The last record of each key of a compacted topic, decoded, by key; a deleted one is left out.
+
+    Holds one record's bytes for each key. Raises as `committed_records` does.
+    """
+    counts = await partition_counts(settings, [topic])
+    places = [TopicPartition(settings.topic_prefix + topic, number) for number in range(counts[topic])]
+    latest: dict[bytes, bytes] = {}
+    async with committed_reader(settings, places, from_beginning=True, until_end=True) as reader:
+        while heads := await reader.heads(reader.buffers):
+            for place in heads:
+                buffer = reader.buffers[place]
+                while buffer:
+                    record = buffer.popleft()
+                    if record.key is not None and record.value is not None:
+                        latest[record.key] = record.value
+                    elif record.key is not None:
+                        latest.pop(record.key, None)
+    codec, found = make_codec(settings), []
+    for key, value in sorted(latest.items()):
+        # What is no record was not written by a worker; a report is of what counts.
+        with contextlib.suppress(BadRecord):
+            found.append(codec.decode(topic, key, value, 0))
+    return found

@@ -201,10 +201,13 @@ class TestEvidence:
             await reader.later(reader.busy)
             assert reader.values(reader.busy) == [b"before"]
             assert reader.fetching.end_of(reader.busy) == 3
+            assert not reader.fetching.has_all(reader.busy)
+            assert reader.fetching.has_all(reader.quiet)
             await producer.commit_transaction()
         await reader.until(lambda: len(reader.rows[reader.busy]) == 3)
         await reader.later(reader.busy)
         assert reader.values(reader.busy) == [b"before", b"open", b"behind"]
+        assert reader.fetching.has_all(reader.busy)
 
     async def test_markers_and_what_was_aborted_are_passed_over(self, reader: Reader):
         """They take offsets and are no records; the end is behind them all the same."""

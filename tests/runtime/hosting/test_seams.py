@@ -257,6 +257,31 @@ class TestProducer:
         assert inspect.iscoroutinefunction(producer.client.close)
         await producer.stop()
 
+    async def test_what_it_holds_waits_to_be_sent_and_is_failed_with_its_sender(self):
+        producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:1")
+        held = producer._message_accumulator
+        batch = held._append_batch(held.create_builder(), WHERE)
+        assert list(held._batches[WHERE]) == [batch]
+        held.fail_all(ConcurrentTransactions())
+        assert type(batch.future.exception()) is ConcurrentTransactions
+        assert type(batch._drain_waiter.exception()) is ConcurrentTransactions
+        await producer.client.close()
+
+    async def test_a_transaction_that_failed_for_good_says_so_to_whoever_waits_for_its_end(self):
+        producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:1", transactional_id="id")
+        transactions = producer._txn_manager
+        assert transactions._transaction_waiter is None
+        transactions.set_pid_and_epoch(1, 1)
+        transactions.begin_transaction()
+        transactions.fatal_error(ConcurrentTransactions())
+        assert type(transactions._transaction_waiter.exception()) is ConcurrentTransactions
+        await producer.client.close()
+
+    async def test_without_transactional_id_it_has_none(self):
+        producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:1")
+        assert producer._txn_manager is None
+        await producer.stop()
+
     async def test_a_batch_is_built_filled_and_closed_before_it_is_sent(self):
         producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:1", max_batch_size=200)
         batch = producer.create_batch()

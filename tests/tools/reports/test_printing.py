@@ -20,8 +20,13 @@ def test_json_is_one_array(capsys):
 def test_csv_gives_a_maps_entries_columns_of_their_own_side_by_side(capsys):
     print_csv(ROWS)
     assert capsys.readouterr().out == (
-        'playbook,suppressed.a_first,suppressed.capped,count,lift,lift.low\np,,2,1,,\n"q, r",1,,0,,0.5\n'
+        'playbook,suppressed.a_first,suppressed.capped,count,lift.low\np,,2,1,\n"q, r",1,,0,0.5\n'
     )
+
+
+def test_csv_columns_stand_in_the_order_of_the_rows_also_where_the_first_has_an_empty_map(capsys):
+    print_csv([{"a": 1, "m": {}, "b": 2}, {"a": 1, "m": {"x": 3}, "b": 2}])
+    assert capsys.readouterr().out == "a,m.x,b\n1,,2\n1,3,2\n"
 
 
 def test_a_table_is_not_cut_where_there_is_no_terminal(capsys):
