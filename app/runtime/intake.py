@@ -95,7 +95,10 @@ class Intake(ConsumerRebalanceListener):
 
     @property
     def drained(self) -> bool:
-        """Everything assigned is ready and idle, and was seen drained after the last commit of any partition."""
+        """Everything assigned is ready and idle, and was seen drained after the last commit of any partition.
+
+        With no transaction open: a commit is answered a moment before what it wrote to internal topics can be read.
+        """
         if not self._assigned.is_set() or self._opening:
             return False
         partitions = list(self.partitions.values())
@@ -104,6 +107,7 @@ class Intake(ConsumerRebalanceListener):
             partition.idle
             and partition.merge is not None
             and (partition.merge.drained_until_ms() or 0) > last_ms
+            and all(self._fetching.has_all(where) for where in partition.inputs.values())
             for partition in partitions
         )
 

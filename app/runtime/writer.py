@@ -109,7 +109,8 @@ class Writer:
                 await producer.stop()
                 return
         with contextlib.suppress(Exception):
-            await abandon(producer)
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await abandon(producer)
 
     async def commit(self, outgoing: Outgoing) -> int:
         """Write one batch; returns the changelog offset after it. Raises what aiokafka raises; nothing is retried here.

@@ -6,7 +6,6 @@ import signal
 
 import pytest
 
-from tests.integration.deployment import until
 from tests.integration.faults import STEPS, Faults
 from tests.integration.history import History
 from tests.integration.oracle import assert_equals_simulate
@@ -43,22 +42,6 @@ def test_a_crash_at_each_step_at_least_once_repeats_outputs_with_the_same_sequen
         crash(deployment, step, after=1 + number)
     deployment.drain(faults=Faults(**FEW))
     assert_equals_simulate(deployment, repeats=True)
-
-
-def test_a_worker_takes_over_from_one_that_crashed_while_it_asked_to_commit(deploy):
-    deployment = deploy(partitions=4)
-    heir = deployment.start_worker(data="heir", faults=Faults(**FEW))
-    heir.wait_until_ready()
-    crashing = Faults(crash_at="committing", crash_after=3, **FEW)
-    crashed = deployment.start_worker(data="crashed", faults=crashing)
-    crashed.wait_until_ready()
-    deployment.produce(History(23, records=1_500, partitions=4))
-    until(lambda: not crashed.running, "the crash")
-    deployment.expel_dead_workers()
-    deployment.wait_for_commits(10)
-    heir.stop()
-    deployment.drain()
-    assert_equals_simulate(deployment)
 
 
 @pytest.mark.soak

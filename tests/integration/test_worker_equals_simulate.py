@@ -88,24 +88,6 @@ def test_a_lost_state_folder_is_rebuilt_from_the_changelog(deploy):
     assert_equals_simulate(deployment)
 
 
-def test_two_workers_share_the_partitions_and_one_takes_over_when_the_other_is_killed(deploy):
-    deployment = deploy(partitions=4)
-    records = list(History(7, records=2_000, partitions=4))
-    first = deployment.start_worker(data="first", faults=SMALL)
-    first.wait_until_ready()
-    second = deployment.start_worker(data="second", faults=SMALL)
-    second.wait_until_ready()
-    deployment.produce(records[:1_000])
-    deployment.wait_for_commits(10)
-    first.kill()
-    deployment.expel_dead_workers()
-    deployment.produce(records[1_000:])
-    deployment.wait_for_commits(10)
-    second.stop()
-    deployment.drain()
-    assert_equals_simulate(deployment)
-
-
 def test_at_least_once_repeats_some_after_kill_9_but_each_with_its_own_sequence(deploy):
     deployment = deploy(REENGAGE_GUARANTEE="at_least_once")
     play_killed(deployment, History(8, records=1_200), random.Random(8), rounds=3, repeats=True)

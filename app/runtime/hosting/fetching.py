@@ -94,6 +94,14 @@ class Fetching:
         end: int | None = None if state is None else state.highwater
         return end
 
+    def has_all(self, where: TopicPartition) -> bool:
+        """Whether the last fetch found nothing beyond what has been taken, be it of an open transaction."""
+        state = self._state(where)
+        if state is None or not state.has_valid_position or state.highwater is None:
+            return False
+        taken_all: bool = state.position >= state.highwater
+        return taken_all
+
     def hurry(self, *, urgent: bool) -> None:
         """Whether an answer that nothing has come is wanted at once, from the next fetch on."""
         self._fetcher._fetch_max_wait_ms = URGENT_WAIT_MS if urgent else IDLE_WAIT_MS  # noqa: SLF001
