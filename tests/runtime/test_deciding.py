@@ -897,3 +897,26 @@ def test_at_least_once_a_batch_cut_short_is_finished_and_nothing_applied_twice(
             assert set(rows) <= set(whole.rows[where])
     cut.store.close()
     whole.store.close()
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["a member", "nobody yet"])
+def test_at_least_once_what_was_refused_is_not_obeyed_when_its_batch_comes_again(
+    known: bool, make_host: Callable[..., Host], tmp_path_factory: pytest.TempPathFactory
+):
+    """The command names a workflow that only the record behind it opens."""
+    core, host = Bug(PlaybookSet((re_engager(),))), make_host(exactly_once=False)
+    work = Work(host, tmp_path_factory.mktemp("db"), core, Position())
+    before = [work.record(MemberProfile(event_id="p", member_id=ANNA, occurred_at=days(0)))] if known else []
+    fields = {"event_id": "c", "member_id": ANNA, "occurred_at": days(0.5), "issued_by": "op"}
+    command = OperatorCommand(type="RESOLVE_WORKFLOW", workflow_id=f"re-engager:{ANNA}:1", **fields)
+    batch = [*before, work.record(command), work.activity(1)]
+    decided = work.decide(*batch)
+    assert decided.dead_letters == {"unknown_workflow": 1}
+    again = Work(host, tmp_path_factory.mktemp("db"), core, Position())
+    again.store.restore([row for row in decided.outgoing.states if row[0] != b"p"], 0)
+    again.decide(*batch)
+    assert not any("resolved" in said for said in again.told())
+    states, first = again.states(), work.states()
+    assert (states.pop(b"p"), states) == (first.pop(b"p"), first)
+    again.store.close()
+    work.store.close()
