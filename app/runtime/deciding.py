@@ -171,10 +171,8 @@ class Decider:
         poison: dict[tuple[str, int], Fault],
         wakes: int,
     ) -> Decided:
-        engine, outputs = (
-            self._engine,
-            Outputs(self._host, self._partition, self._key_of, self._processor.rerouted),
-        )
+        engine = self._engine
+        outputs = Outputs(self._host, self._partition, self._key_of, self._processor.rerouted)
         engine.wakes_left = wakes
         swept_to = self._sweep(self._position.swept_to)
         engine.move_time(engine.time_ms if wall_ms is None else wall_ms)

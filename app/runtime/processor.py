@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from app.runtime.observer import Observer
+from app.wire.topics import changelog_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,7 +39,7 @@ class Processor:
     @property
     def changelog(self) -> str:
         """The contract's name of its changelog."""
-        return f"internal-{self.name}-changelog"
+        return changelog_of(self.name)
 
 
 @dataclass(frozen=True)

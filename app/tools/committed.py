@@ -68,6 +68,14 @@ class CommittedReader:
                 return found
             await self.pump(waiting)
 
+    async def each(self) -> AsyncIterator[Record]:
+        """Every record of every partition, those of one partition in their order; up to the end where there is one."""
+        while places := await self.heads(self.buffers):
+            for place in places:
+                buffer = self.buffers[place]
+                while buffer:
+                    yield buffer.popleft()
+
     async def reach(self, offsets: dict[TopicPartition, int]) -> None:
         """Buffer every record below these offsets, or all there are where a partition ends before."""
         while missing := [

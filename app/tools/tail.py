@@ -118,16 +118,12 @@ async def _follow(reader: CommittedReader, codec: Codec, prefix: str) -> None:
 async def _print_sorted(reader: CommittedReader, codec: Codec, prefix: str) -> None:
     entries: list[tuple[tuple[Any, ...], str]] = []
     snapshots: dict[bytes | None, tuple[tuple[Any, ...], str] | None] = {}
-    while places := await reader.heads(reader.buffers):
-        for place in places:
-            buffer = reader.buffers[place]
-            while buffer:
-                record = buffer.popleft()
-                entry = _entry(record, codec, prefix)
-                if record.topic == prefix + MemberSnapshot.topic:
-                    snapshots[record.key] = entry
-                elif entry is not None:
-                    entries.append(entry)
+    async for record in reader.each():
+        entry = _entry(record, codec, prefix)
+        if record.topic == prefix + MemberSnapshot.topic:
+            snapshots[record.key] = entry
+        elif entry is not None:
+            entries.append(entry)
     entries += [entry for entry in snapshots.values() if entry is not None]
     entries.sort()
     for _, line in entries:

@@ -15,12 +15,9 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaTimeoutError, TopicAlreadyExistsError, for_code
 
 from app.broker.topic_differences import MISSING, PARTITIONS, Difference, Found, compare
-from app.broker.topics import admin_client as _admin
-from app.broker.topics import find_topics, verify_topics
+from app.broker.topics import admin_client, find_topics
 from app.domain.errors import UserError, UserErrors
 from app.wire.topics import load_topics
-
-__all__ = ["Applied", "apply_topics", "diff_topics", "verify_topics"]
 
 MOST_COPIES = 3
 SETTLED_S = 30.0
@@ -47,7 +44,7 @@ async def diff_topics(
 
     `partitions`: the count every topic should have; without it, what exists decides (see `compare`).
     """
-    async with _admin(client_options) as admin:
+    async with admin_client(client_options) as admin:
         return compare(load_topics().values(), prefix, await find_topics(admin, prefix), partitions)
 
 
@@ -74,7 +71,7 @@ async def apply_topics(
     created: list[str] = []
     altered: dict[tuple[str, str], Difference] = {}
     deadline = time.monotonic() + SETTLED_S
-    async with _admin(client_options) as admin:
+    async with admin_client(client_options) as admin:
         # Again until nothing differs, since brokers show what the controller has acknowledged only a moment later.
         while differences := compare(topics, prefix, found := await find_topics(admin, prefix), partitions):
             _refuse(each.error() for each in differences if each.setting == PARTITIONS)

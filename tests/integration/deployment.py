@@ -217,13 +217,10 @@ class Deployment:
             places = [TopicPartition(self.prefix + t, n) for t in topics for n in range(self.partitions)]
             settings = self.settings()
             async with committed_reader(settings, places, from_beginning=True, until_end=True) as reader:
-                while heads := await reader.heads(places):
-                    for place in heads:
-                        while reader.buffers[place]:
-                            raw = reader.buffers[place].popleft()
-                            topic = place.topic.removeprefix(self.prefix)
-                            record = codec.decode(topic, raw.key, raw.value, raw.timestamp)
-                            found.append((topic, place.partition, record))
+                async for raw in reader.each():
+                    topic = raw.topic.removeprefix(self.prefix)
+                    record = codec.decode(topic, raw.key, raw.value, raw.timestamp)
+                    found.append((topic, raw.partition, record))
             return found
 
         return asyncio.run(read())

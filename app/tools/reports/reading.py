@@ -35,19 +35,15 @@ async def committed_records(
         TopicPartition(prefix + topic, number) for topic, count in counts.items() for number in range(count)
     ]
     async with committed_reader(settings, places, from_beginning=True, until_end=True) as reader:
-        while heads := await reader.heads(reader.buffers):
-            for place in heads:
-                buffer = reader.buffers[place]
-                while buffer:
-                    record = buffer.popleft()
-                    topic = record.topic.removeprefix(prefix)
-                    if record.value is None or not is_wanted(topic, record.value):
-                        continue
-                    try:
-                        yield codec.decode(topic, record.key, record.value, record.timestamp)
-                    except BadRecord:
-                        # The worker has made a dead letter of it; a report is of what counts.
-                        continue
+        async for record in reader.each():
+            topic = record.topic.removeprefix(prefix)
+            if record.value is None or not is_wanted(topic, record.value):
+                continue
+            try:
+                yield codec.decode(topic, record.key, record.value, record.timestamp)
+            except BadRecord:
+                # The worker has made a dead letter of it; a report is of what counts.
+                continue
 
 
 async def latest_records(settings: Settings, topic: str) -> list[Any]:
@@ -59,15 +55,11 @@ async def latest_records(settings: Settings, topic: str) -> list[Any]:
     places = [TopicPartition(settings.topic_prefix + topic, number) for number in range(counts[topic])]
     latest: dict[bytes, bytes] = {}
     async with committed_reader(settings, places, from_beginning=True, until_end=True) as reader:
-        while heads := await reader.heads(reader.buffers):
-            for place in heads:
-                buffer = reader.buffers[place]
-                while buffer:
-                    record = buffer.popleft()
-                    if record.key is not None and record.value is not None:
-                        latest[record.key] = record.value
-                    elif record.key is not None:
-                        latest.pop(record.key, None)
+        async for record in reader.each():
+            if record.key is not None and record.value is not None:
+                latest[record.key] = record.value
+            elif record.key is not None:
+                latest.pop(record.key, None)
     codec, found = make_codec(settings), []
     for key, value in sorted(latest.items()):
         # What is no record was not written by a worker; a report is of what counts.
