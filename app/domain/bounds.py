@@ -27,8 +27,9 @@ def prune_due_ms(hot: Hot) -> int:
 
 
 def prune(member: Member) -> None:
-    """Let go of the recent event ids and of the sent nudges. Puts out nothing, and does not move the member's now."""
+    """Let go of the recent event ids, the engagements and the sent nudges. Puts out nothing, and does not move the member's now."""
     member.forget_ids()
+    member.forget_engagements()
     if member.hot.has_cold and member.cold().sent:
         member.cold().sent.clear()
         member.cold_changed()

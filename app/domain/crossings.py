@@ -97,6 +97,7 @@ class MemberMoved(Crossing, frozen=True, kw_only=True, gc=False):
         scores: history: the scores that are not empty.
         tags: history: the tags but those of inactivity.
         merged_from: history: the ids merged into the old one before.
+        engagements: history: the engagements as they are stored (`engagement_state.py`), None for none.
     """
 
     topic: ClassVar[str] = "internal-member-moved"
@@ -111,6 +112,7 @@ class MemberMoved(Crossing, frozen=True, kw_only=True, gc=False):
     scores: dict[str, int] = msgspec.field(default_factory=dict)
     tags: list[str] = msgspec.field(default_factory=list)
     merged_from: list[str] = msgspec.field(default_factory=list)
+    engagements: bytes | None = None
     source_topic: str | None = None
     appended_at: int | None = None
     value: bytes | None = None

@@ -111,6 +111,7 @@ class Hot(msgspec.Struct, array_like=True):
         scores: the scores that are not empty, by name.
         pending: number of planned nudges whose outcome is open; they lie in part 2.
         merged: None for a member that was neither merged into another nor had another merged into it.
+        has_engagements: whether there is a part of engagements (`engagement_state.py`).
     """
 
     armed_for: str
@@ -136,6 +137,7 @@ class Hot(msgspec.Struct, array_like=True):
     scores: dict[str, int] | None = None
     pending: int = 0
     merged: Merged | None = None
+    has_engagements: bool = False
 
 
 class Profile(msgspec.Struct, array_like=True):
