@@ -55,10 +55,7 @@ class DigestCore:
         key = (record.playbook, record.member_id, record.engagement_id)
         known, id_hash = entity.items.get(key), hash_id(record.event_id)
         progress = self._progress.get(record.playbook)
-        if known is None:
-            is_news = record.off_track
-        else:
-            is_news = id_hash not in _hashes(known.heard)
+        is_news = record.off_track if known is None else id_hash not in _hashes(known.heard)
         if progress is None or not is_news:
             return False
         self.fire(entity, record.occurred_at, sink)

@@ -126,7 +126,10 @@ def _keep_calendar(turn: Turn, engagement: Engagement, calendar: Calendar) -> No
     now_ms = turn.hot.now_ms
     for sessions in (calendar.sessions, calendar.calls):
         bound(sessions, now_ms)
-    engagement.sessions_to_ms, engagement.calls_to_ms = latest_ms(calendar.sessions), latest_ms(calendar.calls)
+    engagement.sessions_to_ms, engagement.calls_to_ms = (
+        latest_ms(calendar.sessions),
+        latest_ms(calendar.calls),
+    )
     engagement.calendar = pack_calendar(calendar)
     _look(engagement, now_ms, calendar)
 

@@ -153,9 +153,7 @@ class Progress:
                 if track is not None and track.status == OFF_TRACK:
                     self._withdraw(turn, engagement_id, track)
 
-    def _settle(
-        self, turn: Turn, engagement_id: str, engagement: Engagement, start: str = STARTED
-    ) -> None:
+    def _settle(self, turn: Turn, engagement_id: str, engagement: Engagement, start: str = STARTED) -> None:
         """Bring the status in line with what is known of the engagement now, but for going off track."""
         track = self._track(engagement)
         track.due_ms = None
@@ -202,9 +200,7 @@ class Progress:
             self._tell(turn, engagement_id, engagement, context)
         turn.member.engagements_changed()
 
-    def _tell(
-        self, turn: Turn, engagement_id: str, engagement: Engagement, context: dict[str, str]
-    ) -> None:
+    def _tell(self, turn: Turn, engagement_id: str, engagement: Engagement, context: dict[str, str]) -> None:
         """One nudge each to coachee and coach; the owner's goes through the digest, or nowhere without an owner."""
         workflow = stem(self.name, engagement_id)
         coachee = Message(MEMBER, COACHEE_TEMPLATE, context=context)

@@ -64,7 +64,9 @@ class Outputs:
     `Processor.outputs_apart`.
     """
 
-    def __init__(self, host: Host, partition: int, key_of: Callable[[Any], str], rerouted: str, *, apart: bool = False) -> None:
+    def __init__(
+        self, host: Host, partition: int, key_of: Callable[[Any], str], rerouted: str, *, apart: bool = False
+    ) -> None:
         self._host = host
         self._partition = partition
         self._key_of = key_of
