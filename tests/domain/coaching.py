@@ -40,7 +40,7 @@ class Coaching(Story):
     def say(
         self,
         at: float,
-        type: str,
+        type: str,  # noqa: A002  the record's own name for it
         engagement: str = "e1",
         member: str = "m1",
         **fields: Any,
