@@ -8,6 +8,7 @@ import pytest
 
 from app.domain.outputs import Nudge
 from app.playbooks.loader import load_playbooks
+from app.tools.reports.outcome_counts import OutcomeCounts
 from tests.tools.story import DAY_MS, Line, clock, command, instant, page, play, profile, told
 
 if TYPE_CHECKING:
@@ -147,3 +148,15 @@ def test_the_order_of_lines_of_different_times_makes_no_difference(ours):
     named = [{**line, "event_id": f"x{number}"} for number, line in enumerate(lines[:-1])]
     swapped = [*reversed(named[4:]), named[2], named[3], named[0], named[1]]
     assert play(ours, *swapped, lines[-1]) == play(ours, *named, lines[-1])
+
+
+def test_outcomes_count_an_owners_digest_beside_the_workflows_it_belongs_to_none_of(ours):
+    counts = OutcomeCounts()
+    for output in play(ours, *start(0), *start(0, "e2", "n"), clock(22)).outputs:
+        counts.take(output)
+    rows = {row.key: (row.workflows, row.nudged) for row in counts.rows(["reason", "template"])}
+    assert rows == {
+        ("off_track", "off_track_coach"): (2, 2),
+        ("off_track", "off_track_coachee"): (2, 2),
+        (None, "off_track_digest"): (0, 1),
+    }
