@@ -94,7 +94,7 @@ class Digest(Entity):
         return digest
 
     def dump(self) -> Iterator[tuple[int, bytes | None]]:
-        """The head, and the buckets that changed since the last call; see `entity.Core.dump`."""
+        """The head, after the buckets that changed since the last call; see `entity.Core.dump`."""
         changed: dict[int, list[Item]] = {bucket: [] for bucket in sorted(self._changed)}
         if changed:
             self._changed.clear()
@@ -104,9 +104,9 @@ class Digest(Entity):
         for bucket, held in changed.items():
             self.head.buckets = self.head.buckets & ~(1 << bucket) | bool(held) << bucket
         self.head.armed_for = self.armed_for
-        yield HEAD_PART, bytes([_VERSION]) + _encode(self.head)
         for bucket, held in changed.items():
             yield bucket + 1, bytes([_VERSION]) + _encode(held) if held else None
+        yield HEAD_PART, bytes([_VERSION]) + _encode(self.head)
 
     def item(self, key: ItemKey) -> Item:
         """The item of this key; a new one, of which nothing was heard, if there is none."""
