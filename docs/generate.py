@@ -106,6 +106,13 @@ def reengager_page() -> str:
     return _between(page, TRANSFER_BEGIN, TRANSFER_END, _diagram(transfer.MOVES, start=transfer.PENDING))
 
 
+def reactivation_page() -> str:
+    """The page as it is written, with the diagram between its two marks made anew."""
+    page = (FOLDER / "reactivation.md").read_text(encoding="utf-8")
+    moves = [move for move in workflow.MOVES if move.kind in ("reactivation", workflow.ANY_KIND)]
+    return _between(page, WORKFLOW_BEGIN, WORKFLOW_END, _diagram(moves))
+
+
 def operations_page() -> str:
     """The page as it is written, with the table of metrics between its two marks made anew."""
     page = (FOLDER / "operations.md").read_text(encoding="utf-8")
@@ -124,6 +131,7 @@ PAGES = {
     "records.md": records_page,
     "operations.md": operations_page,
     "reengager.md": reengager_page,
+    "reactivation.md": reactivation_page,
 }
 
 
