@@ -78,7 +78,7 @@ class ReactivationHistory:
         rnd = self._random
         member = rnd.choice(self._members)
         common: dict[str, Any] = {"event_id": event_id, "member_id": member, "occurred_at": at_ms}
-        match rnd.choices(range(6), (50, 20, 10, 15, 2, 4))[0]:
+        match rnd.choices(range(6), (50, 20, 10, 15, 2, 8))[0]:
             case 0:
                 return self._response(common)
             case 1:
@@ -98,12 +98,12 @@ class ReactivationHistory:
     def _response(self, common: dict[str, Any]) -> CampaignResponse:
         rnd = self._random
         member = common["member_id"]
-        ids = [*(f"{member}-r{number}" for number in range(8)), f"default:score:{member}:1"]
+        ids = [*(f"{member}-r{number}" for number in range(6)), f"default:score:{member}:1"]
         return CampaignResponse(
             **common,
             response_id=rnd.choice(ids),
             campaign_id=rnd.choice(("webinar", "webinar", "fair", "internal", "prompt", "prompt")),
-            is_response=rnd.random() < 0.7,
+            is_response=rnd.random() < 0.4,
             status=rnd.choice(("Resolved", "Resolved", "Closed", "Closed", "Closed", "Working")),
         )
 
@@ -119,7 +119,8 @@ class ReactivationHistory:
         )
 
     def _command(self, common: dict[str, Any]) -> OperatorCommand:
-        if self._random.random() < 0.3:
+        if self._random.random() < 0.2:
             return OperatorCommand(**common, type="FORGET_MEMBER", issued_by="op")
-        workflow = f"{self._random.choice(('score', 'prompt'))}:{common['member_id']}:1"
+        playbook, number = self._random.choice(("score", "prompt", "asked")), self._random.randint(1, 2)
+        workflow = f"{playbook}:{common['member_id']}:{number}"
         return OperatorCommand(**common, type="RESOLVE_WORKFLOW", workflow_id=workflow, issued_by="op")

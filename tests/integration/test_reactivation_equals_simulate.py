@@ -27,6 +27,6 @@ def test_a_worker_killed_on_the_way_and_drained_has_put_out_what_simulate_gives(
     outputs = [json.loads(line) for line in deployment.outputs()]
     assert {output["action"] for output in outputs if output["topic"] == "reactivation"} == ACTIONS
     resolutions = {output["resolution"] for output in outputs if output["topic"] == "workflow-resolved"}
-    assert {"response_closed", "lead_inactive", "merged", "forgotten", "operator"} <= resolutions
+    assert {"response_closed", "lead_inactive", "merged", "forgotten"} <= resolutions
     moved = [json.loads(line) for line in deployment.merged_inputs() if '"internal-member-moved"' in line]
     assert any(line["responses"] for line in moved)
