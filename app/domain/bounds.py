@@ -27,8 +27,12 @@ def prune_due_ms(hot: Hot) -> int:
 
 
 def prune(member: Member) -> None:
-    """Let go of recent event ids, sent nudges and responses. Puts out nothing, and does not move the member's now."""
+    """Let go of recent event ids, engagements, sent nudges and responses.
+
+    Puts out nothing, and does not move the member's now.
+    """
     member.forget_ids()
+    member.forget_engagements()
     if member.hot.has_cold and member.cold().sent:
         member.cold().sent.clear()
         member.cold_changed()

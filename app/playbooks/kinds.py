@@ -2,6 +2,7 @@
 
 from app.playbooks.model import PlaybookModel
 from app.playbooks.points import PointsModel
+from app.playbooks.progress import ProgressModel
 from app.playbooks.reactivation import ReactivationModel
 from app.playbooks.reengager import ReengagerModel
 from app.playbooks.score import ScoreModel
@@ -11,4 +12,5 @@ KINDS: dict[str, type[PlaybookModel]] = {
     "points": PointsModel,
     "score": ScoreModel,
     "reactivation": ReactivationModel,
+    "progress": ProgressModel,
 }

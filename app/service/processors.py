@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.domain.crossings import MemberMoved, TransferAnswer, TransferQueued, TransferWithdrawn
+from app.domain.crossings import DigestItem, MemberMoved, TransferAnswer, TransferQueued, TransferWithdrawn
 from app.domain.desk import DeskCore
+from app.domain.digest import DigestCore
 from app.domain.events import PoolCapacity
 from app.domain.members import MemberCore
 from app.runtime.processor import Processor
@@ -31,5 +32,13 @@ def processors(playbooks: PlaybookSet) -> list[Processor]:
             key_field="pool",
             rerouted=DESK_REROUTED,
             make_core=lambda: DeskCore(playbooks),
+        ),
+        Processor(
+            name="digests",
+            inputs=(DigestItem.topic,),
+            key_field="owner_id",
+            rerouted="",
+            make_core=lambda: DigestCore(playbooks),
+            outputs_apart=True,
         ),
     ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.domain.crossings import MemberMoved, TransferAnswer, TransferQueued, TransferWithdrawn
+from app.domain.crossings import DigestItem, MemberMoved, TransferAnswer, TransferQueued, TransferWithdrawn
 from app.domain.desk import DeskCore
+from app.domain.digest import DigestCore
 from app.domain.engine import Engine, Mark
 from app.domain.entity import NEVER_MS
 from app.domain.events import CompanyStatus, PoolCapacity
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 
 MEMBERS = "members"
 DESK = "desk"
-PROCESSORS = (DESK, MEMBERS)
+DIGESTS = "digests"
+PROCESSORS = (DESK, DIGESTS, MEMBERS)
 """Names of the processors, as the journal has them."""
 
 _DESK_RECORDS = (PoolCapacity, TransferQueued, TransferWithdrawn)
-_CROSSINGS = (TransferQueued, TransferWithdrawn, TransferAnswer, MemberMoved, Hop)
+_CROSSINGS = (TransferQueued, TransferWithdrawn, TransferAnswer, MemberMoved, Hop, DigestItem)
 
 
 class World:
@@ -43,7 +45,11 @@ class World:
     """
 
     def __init__(self, playbooks: PlaybookSet, grace_ms: int) -> None:
-        self._cores: dict[str, Core[Any]] = {DESK: DeskCore(playbooks), MEMBERS: MemberCore(playbooks)}
+        self._cores: dict[str, Core[Any]] = {
+            DESK: DeskCore(playbooks),
+            DIGESTS: DigestCore(playbooks),
+            MEMBERS: MemberCore(playbooks),
+        }
         self._sink = Sink()
         self._grace_ms = grace_ms
         self._time_ms = 0
@@ -175,6 +181,8 @@ def addressee(record: Any) -> tuple[str, str]:
     """Processor and key of whom a record concerns; not for records of companies."""
     if isinstance(record, _DESK_RECORDS):
         return DESK, record.pool
+    if isinstance(record, DigestItem):
+        return DIGESTS, record.owner_id
     return MEMBERS, record.member_id
 
 
