@@ -157,7 +157,7 @@ STORY = (
     Character(
         "rosa.lindqvist",
         "Rosa Lindqvist",
-        "completed the set-up on 9 February, when there was one coach left, and was first",
+        "completed the set-up on 9 February, when one coach was left, and was first",
         (
             signs_up("Feb 02 08:00", "rosa@example.org"),
             in_app("et_session.started", "Feb 02 08:30"),
@@ -169,7 +169,7 @@ STORY = (
     Character(
         "samir.khan",
         "Samir Khan",
-        "completed it two hours later: no coach was free that day",
+        "completed the set-up two hours after Rosa: no coach was free that day",
         (
             signs_up("Feb 03 17:00", "samir@example.org"),
             in_app("article.read", "Feb 03 17:20"),
