@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
+from app.domain.intent_state import HighIntentState, IntentHistory
 from app.domain.nudge_state import Pending, Sent  # noqa: TC001  as Timer
 from app.domain.timers import Timer  # noqa: TC001  msgspec resolves the annotation when it builds its codec
 from app.domain.transfer_state import SetUp, Transfer  # noqa: TC001  as Timer
@@ -69,7 +70,7 @@ class PointsState(msgspec.Struct, array_like=True, tag="points", gc=False):
     paid: dict[str, list[int]] | None = None
 
 
-PlaybookState = ReengagerState | PointsState
+PlaybookState = ReengagerState | PointsState | HighIntentState
 """State of one playbook for one member, told apart by its kind; later kinds join this union."""
 
 
@@ -167,9 +168,11 @@ class Cold(msgspec.Struct, array_like=True):
         pending: the planned nudges whose outcome is open, in the order of planning, each under its timer's ref.
         sent: the nudges sent to the member lately, oldest first.
         snoozed_until_ms: until when nudges to the member are suppressed.
+        intents: what each high-intent playbook knows of past sessions, by its name.
     """
 
     profile: Profile = msgspec.field(default_factory=Profile)
     pending: dict[str, Pending] = msgspec.field(default_factory=dict)
     sent: list[Sent] = msgspec.field(default_factory=list)
     snoozed_until_ms: int = 0
+    intents: dict[str, IntentHistory] = msgspec.field(default_factory=dict)

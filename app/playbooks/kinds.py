@@ -1,5 +1,6 @@
 """Every kind of playbook there is, by the word that stands after `kind =`."""
 
+from app.playbooks.high_intent import HighIntentModel
 from app.playbooks.model import PlaybookModel
 from app.playbooks.points import PointsModel
 from app.playbooks.reengager import ReengagerModel
@@ -9,4 +10,5 @@ KINDS: dict[str, type[PlaybookModel]] = {
     "reengager": ReengagerModel,
     "points": PointsModel,
     "score": ScoreModel,
+    "high_intent": HighIntentModel,
 }
