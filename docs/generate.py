@@ -11,7 +11,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from app.cli.root import app
-from app.domain import transfer, workflow
+from app.domain import sessions, transfer, workflow
 from app.service.metrics import METRICS
 from app.service.setting_table import SETTINGS
 from app.wire.schemas import shipped_schemas
@@ -24,6 +24,8 @@ WORKFLOW_BEGIN = "<!-- workflow: made by docs/generate.py from app/domain/workfl
 WORKFLOW_END = "<!-- end of workflow -->"
 TRANSFER_BEGIN = "<!-- transfer: made by docs/generate.py from app/domain/transfer.py; do not edit -->"
 TRANSFER_END = "<!-- end of transfer -->"
+SESSION_BEGIN = "<!-- session: made by docs/generate.py from app/domain/sessions.py; do not edit -->"
+SESSION_END = "<!-- end of session -->"
 METRICS_BEGIN = "<!-- metrics: made by docs/generate.py from app/service/metrics.py; do not edit -->"
 METRICS_END = "<!-- end of metrics -->"
 
@@ -106,6 +108,14 @@ def reengager_page() -> str:
     return _between(page, TRANSFER_BEGIN, TRANSFER_END, _diagram(transfer.MOVES, start=transfer.PENDING))
 
 
+def high_intent_page() -> str:
+    """The page as it is written, with both diagrams between their marks made anew."""
+    page = (FOLDER / "high-intent.md").read_text(encoding="utf-8")
+    moves = [move for move in workflow.MOVES if move.kind in ("high_intent", workflow.ANY_KIND)]
+    page = _between(page, WORKFLOW_BEGIN, WORKFLOW_END, _diagram(moves))
+    return _between(page, SESSION_BEGIN, SESSION_END, _diagram(sessions.MOVES, start=sessions.NONE))
+
+
 def operations_page() -> str:
     """The page as it is written, with the table of metrics between its two marks made anew."""
     page = (FOLDER / "operations.md").read_text(encoding="utf-8")
@@ -124,6 +134,7 @@ PAGES = {
     "records.md": records_page,
     "operations.md": operations_page,
     "reengager.md": reengager_page,
+    "high-intent.md": high_intent_page,
 }
 
 
