@@ -28,6 +28,7 @@ from app.domain.crossings import CompanyUp, CompanyWait
 from app.domain.errors import UserError
 from app.domain.events import Activity, CompanyStatus
 from app.domain.outputs import WorkflowOpened
+from app.service.logging import configure_logging
 from app.service.settings import load_settings
 from app.wire.codec import Codec, encode_key
 from app.wire.partitioner import murmur2_partition
@@ -139,6 +140,7 @@ def main(
     the 99th percentile is above 250 ms, or a member was not told exactly once at its own instant.
     """
     console = Console(stderr=True)
+    configure_logging(load_settings())
     with tempfile.TemporaryDirectory(prefix="reengage-bench-") as name:
         folder = Path(name)
         with console.status("starting") as status, running_broker(folder) as broker:
