@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from app.domain.engagement_sessions import around, bound, cancel_session, complete, latest_ms, schedule, unite
 from app.domain.engagement_state import (
     Calendar,
     Engagement,
@@ -18,7 +19,6 @@ from app.domain.engagement_state import (
 )
 from app.domain.instants import DAY_MS
 from app.domain.outputs import EngagementView
-from app.domain.sessions import around, bound, cancel_session, complete, latest_ms, schedule, unite
 
 if TYPE_CHECKING:
     from app.domain.crossings import MemberMoved

@@ -6,12 +6,12 @@ import pytest
 
 from app.domain.bounds import UNTOUCHED_MS
 from app.domain.crossings import DigestItem, MemberMoved
+from app.domain.engagement_sessions import MOST_SESSIONS
 from app.domain.engagement_state import decode_engagements, encode_engagements, unpack_calendar
 from app.domain.engagements import MOVES
 from app.domain.errors import UserError
 from app.domain.instants import DAY_MS
 from app.domain.outputs import EngagementView, MemberSnapshot
-from app.domain.sessions import MOST_SESSIONS
 from app.domain.snapshot import page
 from tests.domain.coaching import Coaching, words
 from tests.domain.conftest import days, re_engager

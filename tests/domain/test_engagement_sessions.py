@@ -6,8 +6,7 @@ from itertools import permutations
 
 import pytest
 
-from app.domain.engagement_state import Session
-from app.domain.sessions import (
+from app.domain.engagement_sessions import (
     MOST_SESSIONS,
     Sessions,
     around,
@@ -19,6 +18,7 @@ from app.domain.sessions import (
     schedule,
     unite,
 )
+from app.domain.engagement_state import Session
 
 
 def calendar(*steps: tuple[str, int, int | None]) -> Sessions:
