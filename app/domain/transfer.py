@@ -257,6 +257,11 @@ def _fail(
     )
 
 
+def may(transfer: Transfer, name: str) -> bool:
+    """Whether a move is legal in the transfer's state."""
+    return (transfer.state, name) in _AFTER
+
+
 def _move(turn: Turn, transfer: Transfer, name: str) -> bool:
     """Make a move if it is legal in the transfer's state; else nothing changes."""
     after = _AFTER.get((transfer.state, name))
