@@ -69,7 +69,7 @@ class Considered(msgspec.Struct):
         playbook: its name; None: a rule that holds whatever the playbooks are.
         outcome: what it was about.
         conditions: the outcome comes about exactly if all of them hold.
-        listens: whether the playbook listens to such records at all; where it does not, it is one of many.
+        concerned: whether the playbook was told at all; one that is not concerned is one of many.
         happened: whether it did, as told by what came out, never by the conditions; None until that is known, and
             where no output shows it.
         effect: what came of it beside an output: `waits until ..`; empty: nothing.
@@ -78,7 +78,7 @@ class Considered(msgspec.Struct):
     playbook: str | None
     outcome: Outcome
     conditions: list[Condition]
-    listens: bool = True
+    concerned: bool = True
     happened: bool | None = None
     effect: str = ""
 

@@ -35,7 +35,7 @@ class Explainer(Protocol):
     def standing(self, playbook: Any, turn: Turn) -> Iterable[Considered]:
         """How things stand at an instant when nothing happens: what each outcome still waits for.
 
-        Of each at least one condition fails. The turn is of a copy of the member.
+        Of an outcome that needs an event, one condition is that event, and fails. The turn is of a copy of the member.
         """
 
     def awaits(self, playbook: Any, timer: Timer, member: Member) -> str:

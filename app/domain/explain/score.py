@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from app.domain.explain.considered import Condition, Considered, Outcome
+from app.domain.explain.nudges import conditions_of
 from app.domain.instants import iso_instant
+from app.domain.nudge_state import Message, Pending
 from app.domain.outputs import (
     Nudge,
     NudgeSuppressed,
@@ -14,6 +16,7 @@ from app.domain.outputs import (
     WorkflowOpened,
     WorkflowResolved,
 )
+from app.domain.pending import MEMBER
 from app.domain.playbook import FirstSeen
 from app.domain.score_actions import ModifyAction, NudgeAction, TagAction
 from app.domain.score_playbook import ScorePlaybook
@@ -67,6 +70,12 @@ class ScoreExplainer:
         if conditions[0].holds and not playbook.every_change:
             conditions.append(_crossing(playbook, value))
         yield from self._firing(playbook, turn, [*conditions, comes])
+        for action in playbook.actions:
+            if isinstance(action, NudgeAction) and action.role == MEMBER:
+                message = Message(MEMBER, action.template, channels=action.channels)
+                nudge = Pending(message, playbook.name, playbook.name, None, turn.hot.now_ms)
+                would = Outcome(f'nudge "{action.template}" would be sent at once')
+                yield Considered(playbook.name, would, conditions_of(turn, nudge))
 
     def awaits(self, playbook: ScorePlaybook, timer: Timer, member: Member) -> str:  # noqa: ARG002  it has none
         """It has no timers but its nudges'."""

@@ -36,6 +36,7 @@ class Step(msgspec.Struct, kw_only=True):
         changes: what is kept of the member and is different now: by path, before and after; None: nothing.
         armed: timers that were set or moved, with what they are set to.
         recorded: whether the journal says it happened; else it is what would, by the rules of now.
+        under: hash of the playbooks under which it was decided, if others than those it is explained by.
     """
 
     at_ms: int
@@ -53,3 +54,4 @@ class Step(msgspec.Struct, kw_only=True):
     changes: dict[str, tuple[Any, Any]] = msgspec.field(default_factory=dict)
     armed: list[Timer] = msgspec.field(default_factory=list)
     recorded: bool = True
+    under: str = ""

@@ -51,14 +51,18 @@ class WatchedMembers(MemberCore):
     Attributes:
         place: of the record applied next, for its step.
         recorded: for the steps to come, see `Step.recorded`.
+        under: hash of other playbooks under which the steps to come were decided; empty: under these.
         ids: everybody who was met.
+        member: who is watched, as it stands; None: nobody has heard of it.
     """
 
     def __init__(self, playbooks: PlaybookSet, member_id: str, tell: Callable[[Step], None]) -> None:
         self.member_id = member_id
         self.place = ""
         self.recorded = True
+        self.under = ""
         self.ids: set[str] = set()
+        self.member: Member | None = None
         self._tell = tell
         self._under_way: _UnderWay | None = None
         super().__init__(_WatchedSet(playbooks, self))
@@ -85,6 +89,7 @@ class WatchedMembers(MemberCore):
             from_member=record.from_member_id if isinstance(record, Hop) else None,
             place=self.place,
             recorded=self.recorded,
+            under=self.under,
         )
         self._under_way = under_way = _UnderWay(step, entity, sink)
         try:
@@ -92,6 +97,8 @@ class WatchedMembers(MemberCore):
         finally:
             self._under_way = None
         under_way.end()
+        if kept:
+            self.member = entity
         step.fate, step.detail = _fate(under_way, known=known, kept=kept)
         self._tell(step)
         return kept
@@ -105,7 +112,7 @@ class WatchedMembers(MemberCore):
         if waiting is not None:
             waiting.pause()
         timer = entity.hot.timers[0]
-        step = Step(at_ms=timer[0], timer=timer, recorded=self.recorded)
+        step = Step(at_ms=timer[0], timer=timer, recorded=self.recorded, under=self.under)
         self._under_way = under_way = _UnderWay(step, entity, sink)
         try:
             super().fire_first(entity, sink)
@@ -148,7 +155,7 @@ class _UnderWay:
         """Timers fire first; what came out so far is kept."""
         self._take()
 
-    def consider(self, playbook: Playbook, turn: Turn, event: Any, *, listens: bool) -> None:
+    def consider(self, playbook: Playbook, turn: Turn, event: Any, *, concerned: bool) -> None:
         """Have the playbook's explainer say what it is about to look at, once for each event."""
         explainer = EXPLAINERS.get(playbook.kind)
         # A playbook may have several reactions to one event. Events are told apart by identity, so they are kept.
@@ -157,7 +164,7 @@ class _UnderWay:
         self._done.add((playbook.name, id(event)))
         self._events.append(event)
         for considered in explainer.consider(playbook, turn, event):
-            considered.listens = listens
+            considered.concerned = concerned
             self.step.considered.append(considered)
             is_open = self._of_change if isinstance(event, ScoreChange) else self._open
             is_open.append((considered, len(self._sink.outputs)))
@@ -227,7 +234,7 @@ class _WatchedSet(PlaybookSet):
         self.judge = self._judge
 
     def reactions(self, record: Any) -> tuple[Callable[[Turn, Any], None], ...]:
-        """See `PlaybookSet.reactions`; before them, who does not listen is asked why."""
+        """See `PlaybookSet.reactions`; before them, who is not concerned is asked why."""
         found = super().reactions(record)
         return (_Others(self.playbooks, found, self._watched), *found)
 
@@ -260,7 +267,7 @@ class _Watched:
     def fire(self, turn: Turn, timer: Timer) -> None:
         under_way = self._watched.under_way
         if under_way is not None and turn.member.key == self._watched.member_id:
-            under_way.consider(self._playbook, turn, Due(*timer), listens=True)
+            under_way.consider(self._playbook, turn, Due(*timer), concerned=True)
         self._playbook.fire(turn, timer)
 
 
@@ -287,7 +294,7 @@ class _Reaction:
             and turn.member.key == self._watched.member_id
         ):
             seen = FirstSeen() if self._interest is FirstSeen else event
-            under_way.consider(self.playbook, turn, seen, listens=True)
+            under_way.consider(self.playbook, turn, seen, concerned=True)
         self._reaction(turn, event)
 
 
@@ -311,7 +318,7 @@ class _Others:
         else:
             under_way.facts(turn, event)
         for playbook in self._others:
-            under_way.consider(playbook, turn, event, listens=is_change)
+            under_way.consider(playbook, turn, event, concerned=False)
 
 
 def _fate(under_way: _UnderWay, *, known: bool, kept: bool) -> tuple[str, str]:
