@@ -22,6 +22,12 @@ class Due(NamedTuple):
     ref: str
 
 
+class Seen(NamedTuple):
+    """The event that a member is seen for the first time, by this record."""
+
+    record: Any
+
+
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
     """One condition of an outcome, as it stood when it was asked.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.domain.crossings import TransferAnswer
+from app.domain.crossings import MemberMoved, TransferAnswer
 from app.domain.events import Activity, TransferEvent
-from app.domain.explain.considered import Condition, Considered, Due, Outcome, is_among, span_text
+from app.domain.explain.considered import Condition, Considered, Due, Outcome, Seen, is_among, span_text
 from app.domain.inactivity import Verdict, judge
 from app.domain.instants import iso_instant
 from app.domain.outputs import (
@@ -18,7 +18,6 @@ from app.domain.outputs import (
     WorkflowOpened,
     WorkflowResolved,
 )
-from app.domain.playbook import FirstSeen
 from app.domain.reengager import INACTIVE_TIMER, Reengager
 from app.domain.state import ReengagerState
 from app.domain.tags import carries
@@ -54,7 +53,7 @@ class ReengagerExplainer:
     def consider(self, playbook: Reengager, turn: Turn, event: Any) -> Iterator[Considered]:
         """What the playbook is about to look at; see `registry.Explainer`."""
         match event:
-            case FirstSeen():
+            case Seen():
                 yield self._first_seen(playbook, event)
             case Activity():
                 yield from self._activity(playbook, turn, event)
@@ -102,11 +101,14 @@ class ReengagerExplainer:
             return "inactivity.after" if output.reason == "inactive" else "inactivity.tag"
         return _KEYS.get(output.topic, "")
 
-    def _first_seen(self, playbook: Reengager, _event: FirstSeen) -> Considered:
+    def _first_seen(self, playbook: Reengager, seen: Seen) -> Considered:
+        merged = isinstance(seen.record, MemberMoved)
         first = Condition(
             name="first_seen",
-            holds=True,
-            says="first record of the member, who has never been active",
+            holds=not merged,
+            says="first heard of by a merge: the history of the other decides"
+            if merged
+            else "first record of the member, who has never been active",
             key="inactivity.tag",
         )
         fields = {"tag": playbook.tag, "action": "ADDED"}

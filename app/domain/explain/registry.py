@@ -27,7 +27,7 @@ class Explainer(Protocol):
         """Each outcome the playbook might bring about with this event, with its conditions.
 
         Called just before the playbook sees the event; where it does not listen to such events, before anybody does.
-        `event` is an input record, a crossing, a `ScoreChange`, `Due` for one of its timers, or `FirstSeen()`.
+        `event` is an input record, a crossing, a `ScoreChange`, `Due` for one of its timers, or `Seen`.
         An output that comes about has all its conditions hold, one that does not has one that fails: tests/domain/
         explain/test_agreement.py holds every kind to that. Yields nothing for events it has nothing to say about.
         """

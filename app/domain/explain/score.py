@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.domain.explain.considered import Condition, Considered, Outcome
+from app.domain.explain.considered import Condition, Considered, Outcome, Seen
 from app.domain.explain.nudges import conditions_of
 from app.domain.instants import iso_instant
 from app.domain.nudge_state import Message, Pending
@@ -17,7 +17,6 @@ from app.domain.outputs import (
     WorkflowResolved,
 )
 from app.domain.pending import MEMBER
-from app.domain.playbook import FirstSeen
 from app.domain.score_actions import ModifyAction, NudgeAction, TagAction
 from app.domain.score_playbook import ScorePlaybook
 from app.domain.scores import ScoreChange
@@ -47,7 +46,7 @@ class ScoreExplainer:
             case ScoreChange():
                 if event.score == playbook.score:
                     yield from self._change(playbook, turn, event)
-            case FirstSeen():
+            case Seen():
                 new = Condition(
                     name="new_members",
                     holds=playbook.new_members,

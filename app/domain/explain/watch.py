@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from app.domain.crossings import Crossing, MemberMoved
-from app.domain.explain.considered import Due
+from app.domain.explain.considered import Due, Seen
 from app.domain.explain.facts import consider_facts
 from app.domain.explain.nudges import judged, unjudged
 from app.domain.explain.picture import Picture, difference, picture_of
@@ -293,7 +293,7 @@ class _Reaction:
             and self._interest is not Leaving
             and turn.member.key == self._watched.member_id
         ):
-            seen = FirstSeen() if self._interest is FirstSeen else event
+            seen = Seen(event) if self._interest is FirstSeen else event
             under_way.consider(self.playbook, turn, seen, concerned=True)
         self._reaction(turn, event)
 
@@ -323,10 +323,12 @@ class _Others:
 
 def _fate(under_way: _UnderWay, *, known: bool, kept: bool) -> tuple[str, str]:
     """What became of a record, and the word on it."""
-    if under_way.refused and not under_way.step.outputs:
+    step = under_way.step
+    did_nothing = not step.outputs and not step.changes
+    if under_way.refused and did_nothing:
         refused = under_way.refused[0]
         return REFUSED, f"dead letter {refused.error}: {refused.message}"
-    if under_way.sent_on and not under_way.step.outputs and not kept:
+    if under_way.sent_on and did_nothing:
         return SENT_ON, f"merged away; sent on to {under_way.sent_on}"
     if known:
         return DUPLICATE, "its event_id is among the last 64 applied"

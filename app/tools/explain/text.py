@@ -163,6 +163,8 @@ class TextTeller:
             for workflow_id, opened_ms in standing.workflows.items():
                 yield f"workflow {workflow_id} open since {iso_instant(opened_ms)}"
             for path, value in standing.facts.items():
+                if not value and not path.startswith("scores."):
+                    continue
                 yield f"{path} = {_value(path, value)}"
         wakes = [wake for wake in standing.wakes if subject.concerns(wake.timer[2])]
         for place, (due_ms, name, playbook, _) in enumerate(wake.timer for wake in wakes):
