@@ -73,7 +73,5 @@ def explain(
         settings = with_broker(settings)
         configure_logging(settings)
     source = Path(events) if events not in (None, "-") else events
-    code = command.run(
-        settings, member, events=source, in_order=in_order, at=at, why_not=why_not, form=form
-    )
+    code = command.run(settings, member, events=source, in_order=in_order, at=at, why_not=why_not, form=form)
     raise typer.Exit(code)

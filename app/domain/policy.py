@@ -82,7 +82,9 @@ class Policy:
 
         See `channels_of` for `wanted`.
         """
-        reachable = [channel for channel in self.channels_of(profile, wanted) if has_address(profile, channel)]
+        reachable = [
+            channel for channel in self.channels_of(profile, wanted) if has_address(profile, channel)
+        ]
         if not reachable:
             return "", "no_channel"
         for channel in reachable:
@@ -108,9 +110,7 @@ class Policy:
 
     def is_capped(self, at_ms: int, sent: Sequence[Sent]) -> bool:
         """Whether one more nudge at `at_ms` would be one too many. `sent` are the member's, over all playbooks."""
-        return any(
-            len(counted(at_ms, span_ms, sent)) >= count for span_ms, count in self.caps
-        )
+        return any(len(counted(at_ms, span_ms, sent)) >= count for span_ms, count in self.caps)
 
 
 @lru_cache(20_000)

@@ -45,7 +45,10 @@ class World:
     """
 
     def __init__(self, playbooks: PlaybookSet, grace_ms: int, members: MemberCore | None = None) -> None:
-        self._cores: dict[str, Core[Any]] = {DESK: DeskCore(playbooks), MEMBERS: members or MemberCore(playbooks)}
+        self._cores: dict[str, Core[Any]] = {
+            DESK: DeskCore(playbooks),
+            MEMBERS: members or MemberCore(playbooks),
+        }
         self._sink = Sink()
         self._grace_ms = grace_ms
         self._time_ms = 0

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import tomli_w
@@ -13,6 +12,9 @@ from hypothesis import strategies as st
 
 from app.playbooks.key_lines import key_lines
 from app.playbooks.loader import DEFAULTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DOCUMENT = '''# a comment with [brackets] and "quotes"
 name = "p"
@@ -85,7 +87,9 @@ def test_the_shipped_playbooks_keys_are_those_the_parser_finds(file: Path):
 scalars = st.one_of(st.text(), st.integers(-9, 9), st.booleans(), st.floats(allow_nan=False))
 keys = st.text(max_size=5)
 values = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3), max_leaves=8
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3),
+    max_leaves=8,
 )
 
 

@@ -50,9 +50,7 @@ def difference(before: Picture, after: Picture) -> dict[str, tuple[Any, Any]]:
     """By path: what was there and what is now, where these differ; None: nothing."""
     paths = [*before, *(path for path in after if path not in before)]
     return {
-        path: (before.get(path), after.get(path))
-        for path in paths
-        if before.get(path) != after.get(path)
+        path: (before.get(path), after.get(path)) for path in paths if before.get(path) != after.get(path)
     }
 
 

@@ -74,9 +74,7 @@ class PointsExplainer:
             known = {rule.activity for rule in playbook.rules}
             if known:
                 listed = is_among("type", activity.type, known, "rules")
-                yield Considered(
-                    playbook.name, Outcome("points are earned", ScoreChanged.topic), [listed]
-                )
+                yield Considered(playbook.name, Outcome("points are earned", ScoreChanged.topic), [listed])
             return
         state = _state(playbook, turn)
         paid = dict((state.paid if state is not None else None) or {})
@@ -159,9 +157,7 @@ def _change(playbook: Points, turn: Turn, ask: Asked, before: int | None) -> tup
     if not holds:
         says = f"{playbook.score} stays {_shown(before)}, its ceiling"
     needed = None if clamp.ceiling == HIGHEST else clamp.ceiling
-    return after, Condition(
-        name="change", holds=holds, says=says, value=before, needed=needed, key="ceiling"
-    )
+    return after, Condition(name="change", holds=holds, says=says, value=before, needed=needed, key="ceiling")
 
 
 def _shown(value: int | None) -> str:

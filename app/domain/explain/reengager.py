@@ -120,12 +120,10 @@ class ReengagerExplainer:
         completes = activity.type in playbook.setup.completed_by
         if completes:
             transfer = _transfer(playbook, turn)
-            yield Considered(
-                playbook.name, REQUESTS, [_counts(turn, transfer, activity), _pending(transfer)]
-            )
-        if completes or activity.type in playbook.setup.steps:
-            if activity.type not in playbook.activities:
-                return
+            yield Considered(playbook.name, REQUESTS, [_counts(turn, transfer, activity), _pending(transfer)])
+        of_setup = completes or activity.type in playbook.setup.steps
+        if of_setup and activity.type not in playbook.activities:
+            return
         qualifies = [
             is_among("type", activity.type, playbook.activities, "inactivity.activities"),
             is_among("channel", activity.channel, playbook.channels, "inactivity.channels"),
@@ -277,7 +275,9 @@ def _inactive(playbook: Reengager, turn: Turn) -> Condition:
     state = _state(playbook, turn)
     holds = carries(turn, playbook.tag)
     if holds:
-        says = f'inactive: carries tag "{playbook.tag}" since {iso_instant((turn.hot.tags or {})[playbook.tag])}'
+        says = (
+            f'inactive: carries tag "{playbook.tag}" since {iso_instant((turn.hot.tags or {})[playbook.tag])}'
+        )
         value = None
     else:
         last_ms = None if state is None else state.last_ms
@@ -331,7 +331,9 @@ def _opened_before(playbook: Reengager, turn: Turn) -> Condition:
     holds = workflow.opened_ms <= turn.at_ms
     since = iso_instant(workflow.opened_ms)
     name = workflow_id(playbook.name, turn.member.key, workflow.number)
-    says = f"workflow {name} is open since {since}" if holds else f"workflow {name} opened after it, at {since}"
+    says = (
+        f"workflow {name} is open since {since}" if holds else f"workflow {name} opened after it, at {since}"
+    )
     return Condition(name="open", holds=holds, says=says, value=name)
 
 
@@ -340,7 +342,9 @@ def _counts(turn: Turn, transfer: Transfer, activity: Activity) -> Condition:
     holds = turn.at_ms >= transfer.assigned_ms
     says = f"{activity.type} completes the set-up"
     if not holds:
-        says = f"{activity.type} is from before the program was assigned, at {iso_instant(transfer.assigned_ms)}"
+        says = (
+            f"{activity.type} is from before the program was assigned, at {iso_instant(transfer.assigned_ms)}"
+        )
     return Condition(name="completed", holds=holds, says=says, value=activity.type, key="setup.completed_by")
 
 
@@ -383,4 +387,3 @@ def _after_request(turn: Turn, transfer: Transfer) -> Condition:
     holds = turn.at_ms >= transfer.requested_ms
     says = "from before the request" if not holds else "not from before the request"
     return Condition(name="request", holds=holds, says=says, value=transfer.requested_ms)
-

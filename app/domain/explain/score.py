@@ -18,7 +18,6 @@ from app.domain.outputs import (
 )
 from app.domain.pending import MEMBER
 from app.domain.score_actions import ModifyAction, NudgeAction, TagAction
-from app.domain.score_playbook import ScorePlaybook
 from app.domain.scores import ScoreChange
 from app.domain.workflow import workflow_id, workflow_of
 
@@ -27,13 +26,12 @@ if TYPE_CHECKING:
 
     from app.domain.member import Member
     from app.domain.score_actions import Action
+    from app.domain.score_playbook import ScorePlaybook
     from app.domain.timers import Timer
     from app.domain.turn import Turn
 
 OPENS = Outcome("a workflow opens", WorkflowOpened.topic)
-RESOLVES = Outcome(
-    "the workflow is resolved", WorkflowResolved.topic, {"resolution": "condition_false"}
-)
+RESOLVES = Outcome("the workflow is resolved", WorkflowResolved.topic, {"resolution": "condition_false"})
 ACTS = Outcome("its actions are taken")
 
 
@@ -154,16 +152,16 @@ def _made(action: Action, output: Any) -> bool:
     """Whether an action of this kind and content makes such an output."""
     match action:
         case NudgeAction():
-            return (
-                isinstance(output, Nudge | NudgeSuppressed)
-                and (action.template, action.role) == (output.template, output.recipient_role)
+            return isinstance(output, Nudge | NudgeSuppressed) and (action.template, action.role) == (
+                output.template,
+                output.recipient_role,
             )
         case TagAction():
             return isinstance(output, TagChanged) and action.tag == output.tag
         case ModifyAction():
-            return (
-                isinstance(output, ScoreChanged)
-                and (action.score, action.operation, action.points)
-                == (output.score, output.operation, output.points)
+            return isinstance(output, ScoreChanged) and (action.score, action.operation, action.points) == (
+                output.score,
+                output.operation,
+                output.points,
             )
     return False

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from app.domain.explain.considered import Considered
 from app.domain.explain.picture import picture_of
 from app.domain.explain.registry import EXPLAINERS
 from app.domain.member import Member
 from app.domain.pending import NUDGE_TIMER
 from app.domain.sink import Sink
 from app.domain.snapshot import SNAPSHOT_TIMER
-from app.domain.timers import Timer
 from app.domain.turn import Turn
 from app.domain.workflow import workflow_id
 
 if TYPE_CHECKING:
+    from app.domain.explain.considered import Considered
     from app.domain.playbook_set import PlaybookSet
+    from app.domain.timers import Timer
 
 
 class Wake(msgspec.Struct, frozen=True):
@@ -69,7 +69,9 @@ def standing_of(playbooks: PlaybookSet, member: Member | None, at_ms: int) -> St
         if not path.startswith(("workflows.", "merged."))
     }
     standing.wakes = [
-        Wake(timer, purpose_of(playbooks, timer, member)) for timer in hot.timers if timer[1] != SNAPSHOT_TIMER
+        Wake(timer, purpose_of(playbooks, timer, member))
+        for timer in hot.timers
+        if timer[1] != SNAPSHOT_TIMER
     ]
     copy = _copy(member)
     if copy is not None and hot.born:

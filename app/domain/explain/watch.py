@@ -45,10 +45,10 @@ class WatchedMembers(MemberCore):
     Args:
         playbooks: by which it is decided.
         member_id: who is watched.
-        tell: called with each step when it is over, in the order in which the steps happen. One of the timer that
-            only writes the member's page is not told.
 
     Attributes:
+        tell: called with each step when it is over, in the order in which the steps happen. One of the timer that
+            only writes the member's page is not told.
         place: of the record applied next, for its step.
         recorded: for the steps to come, see `Step.recorded`.
         under: hash of other playbooks under which the steps to come were decided; empty: under these.
@@ -56,14 +56,14 @@ class WatchedMembers(MemberCore):
         member: who is watched, as it stands; None: nobody has heard of it.
     """
 
-    def __init__(self, playbooks: PlaybookSet, member_id: str, tell: Callable[[Step], None]) -> None:
+    def __init__(self, playbooks: PlaybookSet, member_id: str) -> None:
         self.member_id = member_id
         self.place = ""
         self.recorded = True
         self.under = ""
         self.ids: set[str] = set()
         self.member: Member | None = None
-        self._tell = tell
+        self.tell: Callable[[Step], None] = lambda _: None
         self._under_way: _UnderWay | None = None
         super().__init__(_WatchedSet(playbooks, self))
 
@@ -100,7 +100,7 @@ class WatchedMembers(MemberCore):
         if kept:
             self.member = entity
         step.fate, step.detail = _fate(under_way, known=known, kept=kept)
-        self._tell(step)
+        self.tell(step)
         return kept
 
     def fire_first(self, entity: Member, sink: Sink) -> None:
@@ -120,7 +120,7 @@ class WatchedMembers(MemberCore):
             self._under_way = waiting
         under_way.end()
         if timer[1] != SNAPSHOT_TIMER:
-            self._tell(step)
+            self.tell(step)
         if waiting is not None:
             waiting.resume()
 

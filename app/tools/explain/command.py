@@ -82,7 +82,9 @@ def _explain_file(
             grace_ms=grace_ms,
         )
     for letter in played.bad_lines:
-        print(f"line {letter.source_line} is no valid record: {letter.error}: {letter.message}", file=sys.stderr)
+        print(
+            f"line {letter.source_line} is no valid record: {letter.error}: {letter.message}", file=sys.stderr
+        )
     teller.end(standing_of(subject.playbooks, played.watched.member, played.time_ms))
 
 
@@ -114,7 +116,9 @@ def _parse_at(text: str) -> int:
         return parse_calendar_instant(text, "--at")
     except BadRecord as bad:
         hint = "write it as 2026-01-05T10:00:00Z"
-        raise UserError("bad-instant", "--at", f"{text!r} is no instant of the years 1970 to 9999", hint) from bad
+        raise UserError(
+            "bad-instant", "--at", f"{text!r} is no instant of the years 1970 to 9999", hint
+        ) from bad
 
 
 def _file(events: Path | str) -> str:

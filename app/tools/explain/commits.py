@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from aiokafka import TopicPartition
-
-from app.domain.crossings import JournalEntry
 from app.tools.world import MEMBERS
 from app.wire.codec import encode_key
 from app.wire.topics import JOURNAL, RANK
@@ -18,6 +15,9 @@ from app.wire.topics import JOURNAL, RANK
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from aiokafka import TopicPartition
+
+    from app.domain.crossings import JournalEntry
     from app.domain.engine import Mark
     from app.tools.committed import CommittedReader, Record
     from app.wire.codec import Codec
@@ -90,7 +90,10 @@ class MemberCommits:
         last = entries[-1]
         entry: JournalEntry = self._codec.decode(JOURNAL, last.key, last.value, last.timestamp)
         offsets = self._offsets(entry)
-        if len(entries) > 1 and sum(offsets[place] - self._taken_to[place] for place in offsets) > MOST_AT_ONCE:
+        if (
+            len(entries) > 1
+            and sum(offsets[place] - self._taken_to[place] for place in offsets) > MOST_AT_ONCE
+        ):
             halves = True
         else:
             await self._reader.reach(offsets)

@@ -46,11 +46,10 @@ def play_file(
         refused.add(step.detail)
         tell(step)
 
-    watched = WatchedMembers(playbooks, member_id, noted)
+    watched = WatchedMembers(playbooks, member_id)
+    watched.tell = noted
     world = World(playbooks, grace_ms, watched)
-    result = simulate(
-        lines, playbooks, until_ms=until_ms, in_order=in_order, grace_ms=grace_ms, world=world
-    )
+    result = simulate(lines, playbooks, until_ms=until_ms, in_order=in_order, grace_ms=grace_ms, world=world)
     bad_lines = [
         letter
         for letter in result.dead_letters

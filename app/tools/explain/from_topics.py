@@ -67,12 +67,9 @@ async def member_topics(
 class _Watching:
     """One member in an engine of its own, and where it has to end."""
 
-    def __init__(
-        self, settings: Settings, playbooks: PlaybookSet, member_id: str, at_ms: int | None
-    ) -> None:
+    def __init__(self, settings: Settings, playbooks: PlaybookSet, member_id: str, at_ms: int | None) -> None:
         self.at_ms = at_ms
-        self.tell: Callable[[Step], None] = lambda _: None
-        self.watched = WatchedMembers(playbooks, member_id, lambda step: self.tell(step))
+        self.watched = WatchedMembers(playbooks, member_id)
         self.deadlines = MemoryDeadlines()
         self.engine = Engine(
             self.watched, MemoryEntities(), self.deadlines, Sink(), grace_ms=settings.grace_ms
@@ -151,7 +148,7 @@ class MemberTopics:
 
         Raises UserError `unknown-member` when no input holds a record of the member.
         """
-        self._watching.tell = tell
+        self._watching.watched.tell = tell
         async for taken in self._commits.each():
             self._take(taken)
             if self._over:

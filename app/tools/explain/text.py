@@ -6,15 +6,15 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from app.domain.explain.registry import EXPLAINERS
-from app.domain.explain.standing import Standing
 from app.domain.explain.step import APPLIED
 from app.domain.instants import iso_instant
 from app.tools.explain.words import record_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from app.domain.explain.considered import Condition, Considered
+    from app.domain.explain.standing import Standing
     from app.domain.explain.step import Step
     from app.tools.explain.telling import Subject
 
@@ -76,14 +76,7 @@ class TextTeller:
         for output in step.outputs:
             if subject.concerns(output.playbook):
                 yield from self._output(step, output)
-        if subject.why_not is None:
-            yield from self._near(step)
-        else:
-            for considered in step.considered:
-                if subject.concerns(considered.playbook) and not considered.happened:
-                    yield from self._considered(considered)
-        if subject.why_not is None:
-            yield from self._kept(step)
+        yield from self._near(step) if subject.why_not is None else self._missed(step.considered)
         for due_ms, name, playbook, _ in step.armed:
             if subject.concerns(playbook):
                 yield f"timer {name} of {playbook or 'the member'} set to {iso_instant(due_ms)}"
@@ -123,18 +116,33 @@ class TextTeller:
             yield considered.outcome.says
         yield from self._conditions(considered)
 
+    def _missed(self, considered: Iterable[Considered]) -> Iterator[str]:
+        """What the playbook in focus considered and no output shows."""
+        for each in considered:
+            if self._subject.concerns(each.playbook) and not each.happened:
+                yield from self._considered(each)
+
     def _near(self, step: Step) -> Iterator[str]:
-        """What did not happen, of playbooks that were told, each with the first condition that failed."""
+        """What did not happen, of playbooks that were told, each with the first condition that failed; and what is kept.
+
+        What is kept is told where no output shows it.
+        """
         missed: dict[str, list[str]] = {}
         for considered in step.considered:
             failed = considered.failed
-            if considered.happened or not considered.concerned or (failed is None and not considered.outcome.topic):
+            if (
+                considered.happened
+                or not considered.concerned
+                or (failed is None and not considered.outcome.topic)
+            ):
                 continue
             who = "" if considered.playbook is None else f" ({considered.playbook})"
             reason = _BUG if failed is None else self._condition(considered, failed) + _effect(considered)
             missed.setdefault(f"{who}: {reason}", []).append(considered.outcome.says)
         for reason, outcomes in missed.items():
             yield f"not: {', '.join(outcomes)}{reason}"
+        if not step.outputs and step.changes:
+            yield f"kept: {', '.join(step.changes)}"
 
     def _conditions(self, considered: Considered) -> Iterator[str]:
         for condition in considered.conditions:
@@ -144,11 +152,6 @@ class TextTeller:
     def _condition(self, considered: Considered, condition: Condition) -> str:
         place = self._subject.place_of(considered.playbook, condition)
         return condition.says + ("" if place is None else f"  [{place}]")
-
-    def _kept(self, step: Step) -> Iterator[str]:
-        """What is known now, where nothing else shows it."""
-        if not step.outputs and step.changes:
-            yield f"kept: {', '.join(step.changes)}"
 
     def _standing(self, standing: Standing) -> Iterator[str]:
         subject = self._subject
@@ -160,12 +163,7 @@ class TextTeller:
         elif not standing.known:
             yield "no member: nothing is kept of it"
         if subject.why_not is None:
-            for workflow_id, opened_ms in standing.workflows.items():
-                yield f"workflow {workflow_id} open since {iso_instant(opened_ms)}"
-            for path, value in standing.facts.items():
-                if not value and not path.startswith("scores."):
-                    continue
-                yield f"{path} = {_value(path, value)}"
+            yield from _facts(standing)
         wakes = [wake for wake in standing.wakes if subject.concerns(wake.timer[2])]
         for place, (due_ms, name, playbook, _) in enumerate(wake.timer for wake in wakes):
             when = "wakes next" if place == 0 else "then"
@@ -173,9 +171,16 @@ class TextTeller:
             yield f"{when} at {iso_instant(due_ms)}, timer {name} of {playbook or 'the member'}{purpose}"
         if not wakes:
             yield "waits for no timer"
-        for considered in standing.waiting:
-            if subject.why_not is not None and subject.concerns(considered.playbook):
-                yield from self._considered(considered)
+        if subject.why_not is not None:
+            yield from self._missed(standing.waiting)
+
+
+def _facts(standing: Standing) -> Iterator[str]:
+    for workflow_id, opened_ms in standing.workflows.items():
+        yield f"workflow {workflow_id} open since {iso_instant(opened_ms)}"
+    for path, value in standing.facts.items():
+        if value or path.startswith("scores."):
+            yield f"{path} = {_value(path, value)}"
 
 
 def _effect(considered: Considered) -> str:
@@ -189,5 +194,3 @@ def _score(value: int | None) -> str:
 def _value(path: str, value: Any) -> str:
     is_instant = path.startswith(("tags.", "sent.")) or path.endswith("_ms") or ".steps." in path
     return iso_instant(value) if is_instant and isinstance(value, int) and value > 0 else str(value)
-
-

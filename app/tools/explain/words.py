@@ -62,7 +62,10 @@ def record_words(record: Any) -> str:
     words += [
         f"{name}={_plain(value)}"
         for name, value in fields.items()
-        if name not in _ELSEWHERE and name not in first and name not in apart and value not in (None, "", {}, [], False)
+        if name not in _ELSEWHERE
+        and name not in first
+        and name not in apart
+        and value not in (None, "", {}, [], False)
     ]
     return " ".join(words)
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from app.domain.crossings import TransferAnswer, TransferQueued
 from app.domain.engine import Engine
-from app.domain.explain.step import Step
 from app.domain.explain.watch import WatchedMembers
 from app.domain.members import MemberCore
 from app.domain.memory import MemoryDeadlines, MemoryEntities
@@ -28,6 +27,8 @@ from tests.domain.scoring import HELLO, OPEN, on_score, points, rule
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from app.domain.explain.step import Step
+
 Arrivals = list[tuple[int, Any]]
 
 
@@ -36,7 +37,8 @@ class Watching:
 
     def __init__(self, core: MemberCore, member: str) -> None:
         self.steps: list[Step] = []
-        watched = WatchedMembers(core.playbooks, member, self.steps.append)
+        watched = WatchedMembers(core.playbooks, member)
+        watched.tell = self.steps.append
         self.engine = Engine(watched, MemoryEntities(), MemoryDeadlines(), Sink())
         self.outputs: list[Any] = []
 
@@ -114,7 +116,10 @@ MIXED = MemberCore(
 )
 
 
-@given(returning.histories(), st.lists(st.sampled_from(["TRANSFERRED", "ATTEMPT_FAILED"]), min_size=40, max_size=40))
+@given(
+    returning.histories(),
+    st.lists(st.sampled_from(["TRANSFERRED", "ATTEMPT_FAILED"]), min_size=40, max_size=40),
+)
 def test_answers_of_desks_are_explained_as_they_were_taken(arrivals, answers):
     watching = Watching(MIXED, "a")
     queued: list[TransferQueued] = []
@@ -122,7 +127,9 @@ def test_answers_of_desks_are_explained_as_they_were_taken(arrivals, answers):
         watching.play([tuple(arrival)], arrival.at_ms)
         queued += [output for output in watching.outputs if isinstance(output, TransferQueued)]
         if queued and number % 2:
-            watching.play([(arrival.at_ms, answer_to(queued[-1], answer, number, arrival.at_ms))], arrival.at_ms)
+            watching.play(
+                [(arrival.at_ms, answer_to(queued[-1], answer, number, arrival.at_ms))], arrival.at_ms
+            )
     own = [o for o in watching.outputs if isinstance(o, Output) and o.member_id == "a"]
     assert_steps(watching.steps, own)
 
