@@ -63,12 +63,14 @@ class Site:
 
 
 @contextmanager
-def opened_site(broker: str, folder: Path, name: str, guarantee: str) -> Iterator[Site]:
+def opened_site(
+    broker: str, folder: Path, name: str, guarantee: str, partitions: int = PARTITIONS
+) -> Iterator[Site]:
     """A site with its topics created; they are deleted at the end. `name` tells it from the others, for people."""
     site = Site(broker, f"bench-{uuid.uuid4().hex[:6]}-{name}-", folder / f"{name}-{guarantee}", guarantee)
     site.folder.mkdir()
     options = site.settings.client_options()
-    asyncio.run(apply_topics(options, site.prefix, partitions=PARTITIONS))
+    asyncio.run(apply_topics(options, site.prefix, partitions=partitions))
     try:
         yield site
     finally:
