@@ -100,7 +100,7 @@ class MemberCore:
         if name == NUDGE_TIMER:
             nudge_due(turn, timer)
         elif playbook:
-            self.playbooks.by_name[playbook].fire(turn, timer)
+            self.playbooks.fire[playbook](turn, timer)
             settle_scores(turn)
         elif name == SNAPSHOT_TIMER:
             write_page(turn)

@@ -29,9 +29,9 @@ class PlaybookSet:
 
     Never changed once made. `hash` tells one set of playbooks and policy from another: 12 hex digits, the same in
     every process whatever the order they were given in. `first_seen` is what to do about a member's first record,
-    before anything else, `leaving` what to do when it is forgotten or merged away. `judge` gives nudges to the member
-    their verdict: `nudges.judge`, which `explain` watches there. Names must be unique, and clamps of
-    one score equal; the loader has refused others.
+    before anything else, `leaving` what to do when it is forgotten or merged away. `fire` is what
+    to do about a timer of the playbook of that name, `judge` gives nudges to the member their verdict; `explain` puts
+    itself between there. Names must be unique, and clamps of one score equal; the loader has refused others.
     """
 
     def __init__(self, playbooks: Iterable[Playbook], policy: Policy | None = None) -> None:
@@ -39,6 +39,7 @@ class PlaybookSet:
             sorted(playbooks, key=lambda playbook: (KIND_ORDER.index(playbook.kind), playbook.name))
         )
         self.by_name: dict[str, Playbook] = {playbook.name: playbook for playbook in self.playbooks}
+        self.fire = {playbook.name: playbook.fire for playbook in self.playbooks}
         self.policy = policy or Policy()
         self.judge: Callable[[Turn, Pending], Verdict] = judge
         self.hash = _hash_of(self.playbooks, self.policy)

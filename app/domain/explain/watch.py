@@ -230,7 +230,7 @@ class _WatchedSet(PlaybookSet):
     def __init__(self, playbooks: PlaybookSet, watched: WatchedMembers) -> None:
         self._watched = watched
         super().__init__(playbooks.playbooks, playbooks.policy)
-        self.by_name = {name: _Watched(playbook, watched) for name, playbook in self.by_name.items()}
+        self.fire = {name: _Fire(playbook, watched) for name, playbook in self.by_name.items()}
         self.judge = self._judge
 
     def reactions(self, record: Any) -> tuple[Callable[[Turn, Any], None], ...]:
@@ -255,16 +255,14 @@ class _WatchedSet(PlaybookSet):
         return verdict
 
 
-class _Watched:
-    """A playbook as its timers and nudges see it: the same, its timers watched. Satisfies `playbook.Playbook`."""
+class _Fire:
+    """What a playbook does about its timers, watched."""
 
     def __init__(self, playbook: Playbook, watched: WatchedMembers) -> None:
-        self.kind, self.name, self.version = playbook.kind, playbook.name, playbook.version
-        self.reactions, self.rearm = playbook.reactions, playbook.rearm
         self._playbook = playbook
         self._watched = watched
 
-    def fire(self, turn: Turn, timer: Timer) -> None:
+    def __call__(self, turn: Turn, timer: Timer) -> None:
         under_way = self._watched.under_way
         if under_way is not None and turn.member.key == self._watched.member_id:
             under_way.consider(self._playbook, turn, Due(*timer), concerned=True)
