@@ -51,9 +51,13 @@ def run(
         form: of what is printed.
 
     Raises:
-        UserError: `unknown-member`, `unknown-playbook`, `bad-instant`, `unreadable-file`, and what `broker_errors`
+        UserError: `explain-what`, `unknown-member`, `unknown-playbook`, `bad-instant`, `unreadable-file`, and what `broker_errors`
             raises. UserErrors: what is wrong with the playbooks, or `missing-topic`.
     """
+    if in_order and events is None:
+        raise UserError(
+            "explain-what", "--in-order", "is for a file of lines", "add --events FILE, or leave it out"
+        )
     at_ms = None if at is None else _parse_at(at)
     playbooks = load_playbooks(settings.playbooks)
     _check_focus(playbooks, why_not)

@@ -183,6 +183,12 @@ def test_wrong_use_is_told_with_what_would_be_right(events, arguments, said):
     assert (stderr[: len(said)], code) == (said, 2)
 
 
+def test_an_order_of_lines_needs_a_file(monkeypatch):
+    monkeypatch.setenv("REENGAGE_BROKER", "127.0.0.1:1")
+    result = CliRunner().invoke(app, ["explain", "m1", "--in-order"])
+    assert (result.stderr.startswith("error[explain-what] --in-order: "), result.exit_code) == (True, 2)
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path):
     _, stderr, code = explain(str(tmp_path / "none.jsonl"), "m1")
     assert (stderr.startswith("error[unreadable-file]"), code) == (True, 2)
