@@ -122,6 +122,13 @@ def explain_page() -> str:
     return "".join(parts)
 
 
+def reactivation_page() -> str:
+    """The page as it is written, with the diagram between its two marks made anew."""
+    page = (FOLDER / "reactivation.md").read_text(encoding="utf-8")
+    moves = [move for move in workflow.MOVES if move.kind in ("reactivation", workflow.ANY_KIND)]
+    return _between(page, WORKFLOW_BEGIN, WORKFLOW_END, _diagram(moves))
+
+
 def operations_page() -> str:
     """The page as it is written, with the table of metrics between its two marks made anew."""
     page = (FOLDER / "operations.md").read_text(encoding="utf-8")
@@ -141,6 +148,7 @@ PAGES = {
     "operations.md": operations_page,
     "reengager.md": reengager_page,
     "explain.md": explain_page,
+    "reactivation.md": reactivation_page,
 }
 
 

@@ -27,8 +27,11 @@ def prune_due_ms(hot: Hot) -> int:
 
 
 def prune(member: Member) -> None:
-    """Let go of the recent event ids and of the sent nudges. Puts out nothing, and does not move the member's now."""
+    """Let go of recent event ids, sent nudges and responses. Puts out nothing, and does not move the member's now."""
     member.forget_ids()
     if member.hot.has_cold and member.cold().sent:
         member.cold().sent.clear()
+        member.cold_changed()
+    if member.hot.has_cold and member.cold().responses:
+        member.cold().responses = b""
         member.cold_changed()

@@ -81,6 +81,18 @@ class MergeStep(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     merged_at: int
 
 
+class MovedResponse(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One campaign response in a `MemberMoved`; `told_at` is when its newest word was said (`responses.Response`)."""
+
+    response_id: str
+    campaign_id: str
+    is_response: bool
+    status: str
+    occurred_at: int
+    told_at: int
+    reactivated: bool = False
+
+
 class MemberMoved(Crossing, frozen=True, kw_only=True, gc=False):
     """What a merged-away member hands to the one it was merged into.
 
@@ -95,6 +107,7 @@ class MemberMoved(Crossing, frozen=True, kw_only=True, gc=False):
         last_activity: history: the latest qualifying activity, by re-engager.
         last_in_app_activity: history: the latest activity on channel APP.
         scores: history: the scores that are not empty.
+        responses: history: the campaign responses.
         tags: history: the tags but those of inactivity.
         merged_from: history: the ids merged into the old one before.
     """
@@ -109,6 +122,7 @@ class MemberMoved(Crossing, frozen=True, kw_only=True, gc=False):
     last_activity: dict[str, int] = msgspec.field(default_factory=dict)
     last_in_app_activity: int | None = None
     scores: dict[str, int] = msgspec.field(default_factory=dict)
+    responses: list[MovedResponse] = msgspec.field(default_factory=list)
     tags: list[str] = msgspec.field(default_factory=list)
     merged_from: list[str] = msgspec.field(default_factory=list)
     source_topic: str | None = None

@@ -93,6 +93,7 @@ class Member(Entity):
             older_ids=hot.older_ids,
             openings=hot.openings,
             nudges=hot.nudges,
+            inserted=hot.inserted,
         )
 
     def has_applied(self, id_hash: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 from app.playbooks.model import PlaybookModel
 from app.playbooks.points import PointsModel
+from app.playbooks.reactivation import ReactivationModel
 from app.playbooks.reengager import ReengagerModel
 from app.playbooks.score import ScoreModel
 
@@ -9,4 +10,5 @@ KINDS: dict[str, type[PlaybookModel]] = {
     "reengager": ReengagerModel,
     "points": PointsModel,
     "score": ScoreModel,
+    "reactivation": ReactivationModel,
 }

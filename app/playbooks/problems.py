@@ -50,7 +50,8 @@ def _problem(details: ErrorDetails, model: type[BaseModel], file: str) -> UserEr
             hint = nearest(str(path[-1]), _known_keys(details["loc"][:-1], model))
             return UserError("unknown-key", _place(file, path), "unknown key", hint)
         case "missing":
-            return UserError("missing-key", _place(file, path), "must be given")
+            hint = details.get("ctx", {}).get("hint", "")
+            return UserError("missing-key", _place(file, path), "must be given", hint)
         case "union_tag_not_found":
             choices = ", ".join(f'"{_kind_of(table)}"' for table in tables)
             return UserError(

@@ -103,6 +103,9 @@ When = Annotated[Condition, BeforeValidator(parse_condition)]
 Limit = Annotated[AtMost, BeforeValidator(_at_most)]
 """`at_most`."""
 
+DEFAULT_SCORE = "engagement"
+"""The score meant where none is named."""
+
 ScoreName = Annotated[str, AfterValidator(_score_name)]
 """Name of a score."""
 
