@@ -231,7 +231,6 @@ class Deployment:
 
     def commits(self) -> int:
         """How far the journal has grown: entries, and where transactions are used their markers. Cheap."""
-
         places = [TopicPartition(f"{self.prefix}{JOURNAL}", n) for n in range(self.partitions)]
         return sum(self.end_offsets(places).values())
 

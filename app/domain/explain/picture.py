@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from app.domain.responses import responses_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -23,7 +25,7 @@ _HOT = (
     "scores",
     "merged",
 )
-_COLD_LEFT_OUT = frozenset({"pending", "sent", "told_ms"})
+_COLD_LEFT_OUT = frozenset({"pending", "responses", "sent", "told_ms"})
 
 Picture = dict[str, Any]
 
@@ -39,6 +41,9 @@ def picture_of(member: Member) -> Picture:
         for name in cold.__struct_fields__:
             if name not in _COLD_LEFT_OUT:
                 picture.update(_flat(name, getattr(cold, name)))
+        for response_id, response in responses_of(member).items():
+            mark = " (reactivated)" if response.reactivated else ""
+            picture[f"responses.{response_id}"] = f"{response.campaign_id} {response.status}{mark}"
         for ref, nudge in cold.pending.items():
             picture[f"pending.{ref}"] = f"{nudge.playbook} {nudge.message.template}"
         for sent in cold.sent:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from app.domain.explain.points import PointsExplainer
+from app.domain.explain.reactivation import ReactivationExplainer
 from app.domain.explain.reengager import ReengagerExplainer
 from app.domain.explain.score import ScoreExplainer
 
@@ -27,7 +28,8 @@ class Explainer(Protocol):
         """Each outcome the playbook might bring about with this event, with its conditions.
 
         Called just before the playbook sees the event; where it does not listen to such events, before anybody does.
-        `event` is an input record, a crossing, a `ScoreChange`, `Due` for one of its timers, or `Seen`.
+        `event` is an input record, a crossing, a `ScoreChange` or other change a rule
+        has brought about, `Due` for one of its timers, or `Seen`.
         An output that comes about has all its conditions hold, one that does not has one that fails: tests/domain/
         explain/test_agreement.py holds every kind to that. Yields nothing for events it has nothing to say about.
         """
@@ -49,5 +51,6 @@ EXPLAINERS: dict[str, Explainer] = {
     "reengager": ReengagerExplainer(),
     "points": PointsExplainer(),
     "score": ScoreExplainer(),
+    "reactivation": ReactivationExplainer(),
 }
 """By kind, for every kind there is."""

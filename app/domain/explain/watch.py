@@ -22,7 +22,6 @@ from app.domain.outputs import NudgeSuppressed, Output
 from app.domain.playbook import FirstSeen, Leaving
 from app.domain.playbook_set import PlaybookSet
 from app.domain.recent_ids import hash_id
-from app.domain.scores import ScoreChange
 from app.domain.sink import Refused
 from app.domain.snapshot import SNAPSHOT_TIMER
 
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from app.domain.nudge_state import Pending
     from app.domain.nudges import Verdict
     from app.domain.playbook import Interest, Playbook
+    from app.domain.scores import ScoreChange
     from app.domain.sink import Sink
     from app.domain.timers import Timer
     from app.domain.turn import Turn
@@ -138,7 +138,7 @@ class _UnderWay:
         self._before: Picture = {}
         self._timers: set[Timer] = set()
         self._open: list[tuple[Considered, int]] = []
-        self._of_change: list[tuple[Considered, int]] = []
+        self._of_chain: list[tuple[Considered, int]] = []
         self._events: list[Any] = []
         self._done: set[tuple[str, int]] = set()
         self._judged: set[int] = set()
@@ -166,7 +166,7 @@ class _UnderWay:
         for considered in explainer.consider(playbook, turn, event):
             considered.concerned = concerned
             self.step.considered.append(considered)
-            is_open = self._of_change if isinstance(event, ScoreChange) else self._open
+            is_open = self._open if self._is_own(event) else self._of_chain
             is_open.append((considered, len(self._sink.outputs)))
 
     def facts(self, turn: Turn, record: object) -> None:
@@ -179,9 +179,18 @@ class _UnderWay:
             self._judged.add(len(self._sink.outputs))
         self.step.considered.append(judged(turn, nudge, verdict))
 
-    def change_over(self) -> None:
-        """The next change of a score is made: what was considered for the last has come about by now, or does not."""
-        self._settle(self._of_change)
+    def chain(self, event: Any) -> bool:
+        """Whether the event is one in a chain that the record or timer has set off, as a change of a score is.
+
+        What was considered for the one before has come about by now, or does not.
+        """
+        if self._is_own(event):
+            return False
+        self._settle(self._of_chain)
+        return True
+
+    def _is_own(self, event: Any) -> bool:
+        return event is self.step.record or isinstance(event, Due | Seen)
 
     def _settle(self, is_open: list[tuple[Considered, int]]) -> None:
         outputs = self._sink.outputs
@@ -196,7 +205,7 @@ class _UnderWay:
 
     def end(self) -> None:
         """It is over."""
-        self._settle(self._of_change)
+        self._settle(self._of_chain)
         self._settle(self._open)
         self._take()
         step, member = self.step, self._member
@@ -310,10 +319,7 @@ class _Others:
         under_way = self._watched.under_way
         if under_way is None or turn.member.key != self._watched.member_id:
             return
-        is_change = isinstance(event, ScoreChange)
-        if is_change:
-            under_way.change_over()
-        else:
+        if not under_way.chain(event):
             under_way.facts(turn, event)
         for playbook in self._others:
             under_way.consider(playbook, turn, event, concerned=False)
