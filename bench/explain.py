@@ -99,7 +99,7 @@ def main(
 
 def _measure(broker: str, folder: Path, events: int, partitions: int, tell: object) -> list[Explained]:
     say = tell if callable(tell) else print
-    with opened_site(broker, folder, "explain", "exactly_once", partitions) as site:
+    with opened_site(broker, folder, "explain", "exactly_once", partitions=partitions) as site:
         end_ms = time.time_ns() // 1_000_000 - 60_000
         last = Activity(
             event_id="last", member_id=LAST, occurred_at=end_ms, type="article.read", channel="APP"

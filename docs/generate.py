@@ -15,7 +15,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from app.cli.root import app
-from app.domain import transfer, workflow
+from app.domain import sessions, transfer, workflow
 from app.service.metrics import METRICS
 from app.service.setting_table import SETTINGS
 from app.wire.schemas import shipped_schemas
@@ -28,6 +28,8 @@ WORKFLOW_BEGIN = "<!-- workflow: made by docs/generate.py from app/domain/workfl
 WORKFLOW_END = "<!-- end of workflow -->"
 TRANSFER_BEGIN = "<!-- transfer: made by docs/generate.py from app/domain/transfer.py; do not edit -->"
 TRANSFER_END = "<!-- end of transfer -->"
+SESSION_BEGIN = "<!-- session: made by docs/generate.py from app/domain/sessions.py; do not edit -->"
+SESSION_END = "<!-- end of session -->"
 METRICS_BEGIN = "<!-- metrics: made by docs/generate.py from app/service/metrics.py; do not edit -->"
 METRICS_END = "<!-- end of metrics -->"
 
@@ -129,6 +131,14 @@ def reactivation_page() -> str:
     return _between(page, WORKFLOW_BEGIN, WORKFLOW_END, _diagram(moves))
 
 
+def high_intent_page() -> str:
+    """The page as it is written, with both diagrams between their marks made anew."""
+    page = (FOLDER / "high-intent.md").read_text(encoding="utf-8")
+    moves = [move for move in workflow.MOVES if move.kind in ("high_intent", workflow.ANY_KIND)]
+    page = _between(page, WORKFLOW_BEGIN, WORKFLOW_END, _diagram(moves))
+    return _between(page, SESSION_BEGIN, SESSION_END, _diagram(sessions.MOVES, start=sessions.NONE))
+
+
 def operations_page() -> str:
     """The page as it is written, with the table of metrics between its two marks made anew."""
     page = (FOLDER / "operations.md").read_text(encoding="utf-8")
@@ -149,6 +159,7 @@ PAGES = {
     "reengager.md": reengager_page,
     "explain.md": explain_page,
     "reactivation.md": reactivation_page,
+    "high-intent.md": high_intent_page,
 }
 
 

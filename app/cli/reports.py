@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 By = Annotated[
     str,
     typer.Option(
-        metavar="LIST", help="What to tell apart, comma-separated: playbook, reason, template, channel."
+        metavar="LIST",
+        help="What to tell apart, comma-separated: playbook, reason, template, channel; or error, company: the"
+        " error pages members saw.",
     ),
 ]
 Format = Annotated[Form, typer.Option("--format", help="How to print it.")]
@@ -42,7 +44,10 @@ def failed_transfers(*, form: Format = Form.TABLE) -> None:
 
 
 def outcomes(*, by: By = "playbook,reason,template,channel", form: Format = Form.TABLE) -> None:
-    """Show what was opened, sent, suppressed and resolved, and the lift over the members held out."""
+    """Show what was opened, sent, suppressed and resolved, and the lift over the members held out.
+
+    By error and company: which errors kept members from converting, and how many of them came back.
+    """
     from app.tools.reports import outcomes as report
 
     raise typer.Exit(report.run(_settings(), by, form))

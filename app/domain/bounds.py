@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from app.domain.entity import NEVER_MS
 from app.domain.instants import DAY_MS
+from app.domain.intent_state import HighIntentState
 
 if TYPE_CHECKING:
     from app.domain.member import Member
@@ -27,10 +28,16 @@ def prune_due_ms(hot: Hot) -> int:
 
 
 def prune(member: Member) -> None:
-    """Let go of recent event ids, sent nudges and responses. Puts out nothing, and does not move the member's now."""
+    """Let go of the recent event ids, the sent nudges, past sessions and responses.
+
+    Puts out nothing, and does not move the member's now.
+    """
     member.forget_ids()
-    if member.hot.has_cold and member.cold().sent:
+    hot = member.hot
+    hot.states = {name: state for name, state in hot.states.items() if not isinstance(state, HighIntentState)}
+    if hot.has_cold and (member.cold().sent or member.cold().intents):
         member.cold().sent.clear()
+        member.cold().intents.clear()
         member.cold_changed()
     if member.hot.has_cold and member.cold().responses:
         member.cold().responses = b""

@@ -131,7 +131,10 @@ class MemberMoved(Crossing, frozen=True, kw_only=True, gc=False):
 
 
 class CompanyWait(Crossing, frozen=True, kw_only=True, gc=False):
-    """A member waits until a company works again; `since` is when the member saw the maintenance page."""
+    """A member waits until a company works again; `since` is when the member saw the maintenance page.
+
+    `event_id` is `{workflow_id}/{n}`, n counting the workflow's waits from 1; `occurred_at` is the session's end.
+    """
 
     topic: ClassVar[str] = "internal-company-wait"
     key_field: ClassVar[str] = "company_id"
@@ -144,7 +147,10 @@ class CompanyWait(Crossing, frozen=True, kw_only=True, gc=False):
 
 
 class CompanyUp(Crossing, frozen=True, kw_only=True, gc=False):
-    """The company a member waits for is OPERATIONAL again, at `occurred_at`."""
+    """The company a member waits for is OPERATIONAL again, and the member's turn has come, at `occurred_at`.
+
+    `event_id` is that of the wait it answers.
+    """
 
     topic: ClassVar[str] = "internal-company-up"
     key_field: ClassVar[str] = "member_id"
@@ -238,5 +244,5 @@ INTERNALS: dict[str, type[AnyInternal]] = {
         Rerouted,
         JournalEntry,
     )
-} | {"internal-desk-rerouted": Rerouted}
+} | {"internal-desk-rerouted": Rerouted, "internal-companies-rerouted": Rerouted}
 """By topic. Each processor has its own topic of rerouted records, for their numbers of partitions may differ."""

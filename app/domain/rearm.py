@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.domain import reengager
+from app.domain import high_intent, reengager
+from app.domain.intent_state import HighIntentState
 from app.domain.nudges import retime_held_nudges
 from app.domain.pending import drop_nudges
 from app.domain.snapshot import settle_page
@@ -54,6 +55,8 @@ def _retire_states(turn: Turn, playbooks: PlaybookSet) -> None:
             cancel_all(hot.timers, name)
             if isinstance(state, ReengagerState):
                 reengager.retire(turn, name, state)
+            elif isinstance(state, HighIntentState):
+                high_intent.retire(turn, name)
 
 
 def _is_present(playbooks: PlaybookSet, name: str, kind: str) -> bool:

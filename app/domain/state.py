@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
+from app.domain.intent_state import HighIntentState, IntentHistory
 from app.domain.nudge_state import Pending, Sent  # noqa: TC001  as Timer
 from app.domain.timers import Timer  # noqa: TC001  msgspec resolves the annotation when it builds its codec
 from app.domain.transfer_state import SetUp, Transfer  # noqa: TC001  as Timer
@@ -85,7 +86,7 @@ class ReactivationState(msgspec.Struct, array_like=True, tag="reactivation", gc=
     lead_inactive: bool = False
 
 
-PlaybookState = ReengagerState | PointsState | ReactivationState
+PlaybookState = ReengagerState | PointsState | ReactivationState | HighIntentState
 """State of one playbook for one member, told apart by its kind; later kinds join this union."""
 
 
@@ -186,6 +187,7 @@ class Cold(msgspec.Struct, array_like=True):
         sent: the nudges sent to the member lately, oldest first.
         snoozed_until_ms: until when nudges to the member are suppressed.
         responses: the campaign responses, encoded (`responses.py`); empty: there are none.
+        intents: what each high-intent playbook knows of past sessions, by its name.
     """
 
     profile: Profile = msgspec.field(default_factory=Profile)
@@ -193,3 +195,4 @@ class Cold(msgspec.Struct, array_like=True):
     sent: list[Sent] = msgspec.field(default_factory=list)
     snoozed_until_ms: int = 0
     responses: bytes = b""
+    intents: dict[str, IntentHistory] = msgspec.field(default_factory=dict)

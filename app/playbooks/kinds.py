@@ -1,5 +1,6 @@
 """Every kind of playbook there is, by the word that stands after `kind =`."""
 
+from app.playbooks.high_intent import HighIntentModel
 from app.playbooks.model import PlaybookModel
 from app.playbooks.points import PointsModel
 from app.playbooks.reactivation import ReactivationModel
@@ -11,4 +12,5 @@ KINDS: dict[str, type[PlaybookModel]] = {
     "points": PointsModel,
     "score": ScoreModel,
     "reactivation": ReactivationModel,
+    "high_intent": HighIntentModel,
 }

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.domain.crossings import MemberMoved, TransferAnswer, TransferQueued, TransferWithdrawn
+from app.domain.companies import CompanyCore
+from app.domain.crossings import (
+    CompanyUp,
+    CompanyWait,
+    MemberMoved,
+    TransferAnswer,
+    TransferQueued,
+    TransferWithdrawn,
+)
 from app.domain.desk import DeskCore
 from app.domain.engine import Engine, Mark
 from app.domain.entity import NEVER_MS
@@ -22,11 +30,13 @@ if TYPE_CHECKING:
 
 MEMBERS = "members"
 DESK = "desk"
-PROCESSORS = (DESK, MEMBERS)
+COMPANIES = "companies"
+PROCESSORS = (DESK, COMPANIES, MEMBERS)
 """Names of the processors, as the journal has them."""
 
 _DESK_RECORDS = (PoolCapacity, TransferQueued, TransferWithdrawn)
-_CROSSINGS = (TransferQueued, TransferWithdrawn, TransferAnswer, MemberMoved, Hop)
+_COMPANY_RECORDS = (CompanyStatus, CompanyWait)
+_CROSSINGS = (TransferQueued, TransferWithdrawn, TransferAnswer, MemberMoved, CompanyWait, CompanyUp, Hop)
 
 
 class World:
@@ -39,14 +49,13 @@ class World:
     With a partition, a processor has an engine for it, which fires timers `grace_ms` behind its own time, as a worker's
     does. There nothing crosses by itself: what did cross lies among the lines, as the internal topics recorded it.
 
-    Records of companies concern nobody by themselves: they only move time.
-
     `members`: the rules of members, where they are watched (`app.domain.explain`).
     """
 
     def __init__(self, playbooks: PlaybookSet, grace_ms: int, members: MemberCore | None = None) -> None:
         self._cores: dict[str, Core[Any]] = {
             DESK: DeskCore(playbooks),
+            COMPANIES: CompanyCore(playbooks),
             MEMBERS: members or MemberCore(playbooks),
         }
         self._sink = Sink()
@@ -73,9 +82,8 @@ class World:
 
     def move_partition(self, record: Any, partition: int) -> None:
         """Time reaches a record's instant for the partition that record lay in."""
-        if not isinstance(record, CompanyStatus):
-            self._engine(addressee(record)[0], partition).move_time(record.occurred_at)
-            self._drop_crossings()
+        self._engine(addressee(record)[0], partition).move_time(record.occurred_at)
+        self._drop_crossings()
 
     def pass_time(self, until_ms: int, partition: int | None = None) -> None:
         """Time passes until all timers due by an instant have fired, the grace over."""
@@ -89,8 +97,6 @@ class World:
 
     def apply(self, record: Any, partition: int | None = None) -> None:
         """Apply one record to whom it concerns; time has been moved before."""
-        if isinstance(record, CompanyStatus):
-            return
         if isinstance(record, MemberMoved):
             record = read_hop(shipped_codec(), record) or record
         processor, key = addressee(record)
@@ -182,9 +188,11 @@ class World:
 
 
 def addressee(record: Any) -> tuple[str, str]:
-    """Processor and key of whom a record concerns; not for records of companies."""
+    """Processor and key of whom a record concerns."""
     if isinstance(record, _DESK_RECORDS):
         return DESK, record.pool
+    if isinstance(record, _COMPANY_RECORDS):
+        return COMPANIES, record.company_id
     return MEMBERS, record.member_id
 
 
