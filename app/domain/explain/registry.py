@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from app.domain.explain.high_intent import HighIntentExplainer
 from app.domain.explain.points import PointsExplainer
 from app.domain.explain.reactivation import ReactivationExplainer
 from app.domain.explain.reengager import ReengagerExplainer
@@ -51,6 +52,7 @@ EXPLAINERS: dict[str, Explainer] = {
     "reengager": ReengagerExplainer(),
     "points": PointsExplainer(),
     "score": ScoreExplainer(),
+    "high_intent": HighIntentExplainer(),
     "reactivation": ReactivationExplainer(),
 }
 """By kind, for every kind there is."""
