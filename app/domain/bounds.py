@@ -28,11 +28,12 @@ def prune_due_ms(hot: Hot) -> int:
 
 
 def prune(member: Member) -> None:
-    """Let go of the recent event ids, the sent nudges, past sessions and responses.
+    """Let go of the recent event ids, the engagements, the sent nudges, past sessions and responses.
 
     Puts out nothing, and does not move the member's now.
     """
     member.forget_ids()
+    member.forget_engagements()
     hot = member.hot
     hot.states = {name: state for name, state in hot.states.items() if not isinstance(state, HighIntentState)}
     if hot.has_cold and (member.cold().sent or member.cold().intents):

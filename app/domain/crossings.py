@@ -110,6 +110,7 @@ class MemberMoved(Crossing, frozen=True, kw_only=True, gc=False):
         responses: history: the campaign responses.
         tags: history: the tags but those of inactivity.
         merged_from: history: the ids merged into the old one before.
+        engagements: history: the engagements as they are stored (`engagement_state.py`), None for none.
     """
 
     topic: ClassVar[str] = "internal-member-moved"
@@ -125,6 +126,7 @@ class MemberMoved(Crossing, frozen=True, kw_only=True, gc=False):
     responses: list[MovedResponse] = msgspec.field(default_factory=list)
     tags: list[str] = msgspec.field(default_factory=list)
     merged_from: list[str] = msgspec.field(default_factory=list)
+    engagements: bytes | None = None
     source_topic: str | None = None
     appended_at: int | None = None
     value: bytes | None = None

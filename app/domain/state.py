@@ -129,6 +129,7 @@ class Hot(msgspec.Struct, array_like=True):
         pending: number of planned nudges whose outcome is open; they lie in part 2.
         merged: None for a member that was neither merged into another nor had another merged into it.
         inserted: number of default responses inserted so far, by playbook.
+        has_engagements: whether there is a part of engagements (`engagement_state.py`).
     """
 
     armed_for: str
@@ -155,6 +156,7 @@ class Hot(msgspec.Struct, array_like=True):
     pending: int = 0
     merged: Merged | None = None
     inserted: dict[str, int] | None = None
+    has_engagements: bool = False
 
 
 class Profile(msgspec.Struct, array_like=True):

@@ -3,6 +3,7 @@
 from app.playbooks.high_intent import HighIntentModel
 from app.playbooks.model import PlaybookModel
 from app.playbooks.points import PointsModel
+from app.playbooks.progress import ProgressModel
 from app.playbooks.reactivation import ReactivationModel
 from app.playbooks.reengager import ReengagerModel
 from app.playbooks.score import ScoreModel
@@ -13,4 +14,5 @@ KINDS: dict[str, type[PlaybookModel]] = {
     "score": ScoreModel,
     "reactivation": ReactivationModel,
     "high_intent": HighIntentModel,
+    "progress": ProgressModel,
 }

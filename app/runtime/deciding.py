@@ -175,7 +175,13 @@ class Decider:
         wakes: int,
     ) -> Decided:
         engine = self._engine
-        outputs = Outputs(self._host, self._partition, self._key_of, self._processor.rerouted)
+        outputs = Outputs(
+            self._host,
+            self._partition,
+            self._key_of,
+            self._processor.rerouted,
+            apart=self._processor.outputs_apart,
+        )
         engine.wakes_left = wakes
         swept_to = self._sweep(self._position.swept_to)
         engine.move_time(engine.time_ms if wall_ms is None else wall_ms)

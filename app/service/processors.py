@@ -8,12 +8,14 @@ from app.domain.companies import CompanyCore
 from app.domain.crossings import (
     CompanyUp,
     CompanyWait,
+    DigestItem,
     MemberMoved,
     TransferAnswer,
     TransferQueued,
     TransferWithdrawn,
 )
 from app.domain.desk import DeskCore
+from app.domain.digest import DigestCore
 from app.domain.events import CompanyStatus, PoolCapacity
 from app.domain.members import MemberCore
 from app.runtime.processor import Processor
@@ -46,5 +48,13 @@ def processors(playbooks: PlaybookSet) -> list[Processor]:
             key_field="company_id",
             rerouted=COMPANIES_REROUTED,
             make_core=lambda: CompanyCore(playbooks),
+        ),
+        Processor(
+            name="digests",
+            inputs=(DigestItem.topic,),
+            key_field="owner_id",
+            rerouted="",
+            make_core=lambda: DigestCore(playbooks),
+            outputs_apart=True,
         ),
     ]

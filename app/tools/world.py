@@ -8,12 +8,14 @@ from app.domain.companies import CompanyCore
 from app.domain.crossings import (
     CompanyUp,
     CompanyWait,
+    DigestItem,
     MemberMoved,
     TransferAnswer,
     TransferQueued,
     TransferWithdrawn,
 )
 from app.domain.desk import DeskCore
+from app.domain.digest import DigestCore
 from app.domain.engine import Engine, Mark
 from app.domain.entity import NEVER_MS
 from app.domain.events import CompanyStatus, PoolCapacity
@@ -31,12 +33,22 @@ if TYPE_CHECKING:
 MEMBERS = "members"
 DESK = "desk"
 COMPANIES = "companies"
-PROCESSORS = (DESK, COMPANIES, MEMBERS)
+DIGESTS = "digests"
+PROCESSORS = (DESK, COMPANIES, DIGESTS, MEMBERS)
 """Names of the processors, as the journal has them."""
 
 _DESK_RECORDS = (PoolCapacity, TransferQueued, TransferWithdrawn)
 _COMPANY_RECORDS = (CompanyStatus, CompanyWait)
-_CROSSINGS = (TransferQueued, TransferWithdrawn, TransferAnswer, MemberMoved, CompanyWait, CompanyUp, Hop)
+_CROSSINGS = (
+    TransferQueued,
+    TransferWithdrawn,
+    TransferAnswer,
+    MemberMoved,
+    CompanyWait,
+    CompanyUp,
+    DigestItem,
+    Hop,
+)
 
 
 class World:
@@ -56,6 +68,7 @@ class World:
         self._cores: dict[str, Core[Any]] = {
             DESK: DeskCore(playbooks),
             COMPANIES: CompanyCore(playbooks),
+            DIGESTS: DigestCore(playbooks),
             MEMBERS: members or MemberCore(playbooks),
         }
         self._sink = Sink()
@@ -193,6 +206,8 @@ def addressee(record: Any) -> tuple[str, str]:
         return DESK, record.pool
     if isinstance(record, _COMPANY_RECORDS):
         return COMPANIES, record.company_id
+    if isinstance(record, DigestItem):
+        return DIGESTS, record.owner_id
     return MEMBERS, record.member_id
 
 

@@ -23,6 +23,13 @@ def test_a_playbook_in_scores_md_compiles(text: str):
     assert KINDS[content["kind"]].model_validate({"name": "shown", **content}).compile()
 
 
+@pytest.mark.parametrize("text", blocks("progress.md"))
+def test_the_playbook_in_progress_md_says_the_defaults(text: str):
+    model = KINDS["progress"]
+    written = model.model_validate({"name": "shown", **tomllib.loads(text)})
+    assert written == model.model_validate({"name": "shown", "kind": "progress"})
+
+
 def test_the_policy_in_policy_md_is_the_default():
     (text,) = blocks("policy.md")
     assert PolicyModel.model_validate(tomllib.loads(text)) == PolicyModel()
