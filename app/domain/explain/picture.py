@@ -25,7 +25,7 @@ _HOT = (
     "scores",
     "merged",
 )
-_COLD_LEFT_OUT = frozenset({"pending", "responses", "sent", "told_ms"})
+_LEFT_OUT = frozenset({"calendar", "pending", "responses", "sent", "told_ms"})
 
 Picture = dict[str, Any]
 
@@ -36,10 +36,12 @@ def picture_of(member: Member) -> Picture:
     picture: Picture = {}
     for name in _HOT:
         picture.update(_flat(name, getattr(hot, name)))
+    if hot.has_engagements:
+        picture.update(_flat("engagements", member.engagements()))
     if hot.has_cold:
         cold = member.cold()
         for name in cold.__struct_fields__:
-            if name not in _COLD_LEFT_OUT:
+            if name not in _LEFT_OUT:
                 picture.update(_flat(name, getattr(cold, name)))
         for response_id, response in responses_of(member).items():
             mark = " (reactivated)" if response.reactivated else ""
@@ -62,7 +64,7 @@ def difference(before: Picture, after: Picture) -> dict[str, tuple[Any, Any]]:
 def _flat(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
-            if name not in _COLD_LEFT_OUT:
+            if name not in _LEFT_OUT:
                 yield from _flat(f"{path}.{name}", getattr(value, name))
     elif isinstance(value, dict):
         for name, inner in value.items():

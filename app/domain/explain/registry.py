@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from app.domain.explain.high_intent import HighIntentExplainer
 from app.domain.explain.points import PointsExplainer
+from app.domain.explain.progress import ProgressExplainer
 from app.domain.explain.reactivation import ReactivationExplainer
 from app.domain.explain.reengager import ReengagerExplainer
 from app.domain.explain.score import ScoreExplainer
@@ -52,6 +53,7 @@ EXPLAINERS: dict[str, Explainer] = {
     "reengager": ReengagerExplainer(),
     "points": PointsExplainer(),
     "score": ScoreExplainer(),
+    "progress": ProgressExplainer(),
     "high_intent": HighIntentExplainer(),
     "reactivation": ReactivationExplainer(),
 }

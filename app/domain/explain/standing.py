@@ -100,7 +100,12 @@ def purpose_of(playbooks: PlaybookSet, timer: Timer, member: Member) -> str:
 def _copy(member: Member) -> Member | None:
     """The same member apart, so that a turn of it moves nothing."""
     parts: dict[int, bytes | None] = dict(member.dump())
+    # What lies in a store is read, and dumped once more.
     if member.hot.has_cold:
+        member.cold()
         member.cold_changed()
-        parts.update(member.dump())
+    if member.hot.has_engagements:
+        member.engagements()
+        member.engagements_changed()
+    parts.update(member.dump())
     return Member.load(member.key, parts.get)
