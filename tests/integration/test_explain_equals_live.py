@@ -1,16 +1,17 @@
 """`explain` from the topics: the decisions it tells of a member are those the workers made, whatever happened to them."""
 
 import random
+from pathlib import Path
 
 import pytest
 
 from app.domain.errors import UserError
+from tests.integration import intent_history, nudge_history, progress_history, reactivation_history
 from tests.integration.deployment import Sent
 from tests.integration.desk_history import PLAYBOOK, DeskHistory
 from tests.integration.explained import assert_explained_as_it_was, explained, live_outputs, outputs_of
 from tests.integration.faults import Faults
 from tests.integration.history import History
-from tests.integration.nudge_history import NudgeHistory, write_playbooks
 
 pytestmark = pytest.mark.broker
 
@@ -45,20 +46,45 @@ def test_it_is_told_after_workers_were_killed(deploy):
 
 
 def test_nudges_scores_merges_and_forgotten_members_are_told(deploy, tmp_path):
-    deployment = deploy(REENGAGE_PLAYBOOKS=write_playbooks(tmp_path / "playbooks"))
-    deployment.produce(NudgeHistory(14, records=2_000))
+    deployment = deploy(REENGAGE_PLAYBOOKS=written(tmp_path, nudge_history.FILES))
+    deployment.produce(nudge_history.NudgeHistory(14, records=2_000))
     deployment.drain(faults=Faults(batch=50, wakes=3, slice=4, cached=8))
     assert_explained_as_it_was(deployment, members=20)
 
 
 def test_the_answers_of_desks_are_told_in_the_order_in_which_they_were_recorded(deploy, tmp_path):
-    folder = tmp_path / "playbooks"
-    folder.mkdir()
-    (folder / "re-engager.toml").write_text(PLAYBOOK)
-    deployment = deploy(REENGAGE_PLAYBOOKS=str(folder))
+    deployment = deploy(REENGAGE_PLAYBOOKS=written(tmp_path, {"re-engager.toml": PLAYBOOK}))
     deployment.produce(DeskHistory(15, records=800))
     deployment.drain()
     assert_explained_as_it_was(deployment, members=20)
+
+
+def write_progress(folder: Path) -> str:
+    folder.mkdir()
+    return written(folder, {"progress.toml": progress_history.PLAYBOOK})
+
+
+@pytest.mark.parametrize(
+    ("write", "history"),
+    [
+        (reactivation_history.write_playbooks, reactivation_history.ReactivationHistory),
+        (intent_history.write_playbooks, intent_history.IntentHistory),
+        (write_progress, progress_history.ProgressHistory),
+    ],
+    ids=["reactivation", "high_intent", "progress"],
+)
+def test_every_other_kind_of_playbook_is_told(deploy, tmp_path, write, history):
+    deployment = deploy(REENGAGE_PLAYBOOKS=write(tmp_path / "playbooks"))
+    deployment.produce(history(18, records=1_500))
+    deployment.drain(faults=Faults(batch=100, wakes=5, slice=4, cached=8))
+    assert_explained_as_it_was(deployment, members=10)
+
+
+def written(folder: Path, files: dict[str, str]) -> str:
+    """A folder of playbooks with these files."""
+    for name, content in files.items():
+        (folder / name).write_text(content, "utf-8")
+    return str(folder)
 
 
 def test_at_an_instant_the_timeline_is_a_beginning_of_the_whole(deploy):

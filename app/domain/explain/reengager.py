@@ -53,8 +53,11 @@ class ReengagerExplainer:
     def consider(self, playbook: Reengager, turn: Turn, event: Any) -> Iterator[Considered]:
         """What the playbook is about to look at; see `registry.Explainer`."""
         match event:
+            case Seen(record=MemberMoved()):
+                # The history of the other decides, when it is taken over.
+                return
             case Seen():
-                yield self._first_seen(playbook, event)
+                yield self._first_seen(playbook)
             case Activity():
                 yield from self._activity(playbook, turn, event)
             case TransferEvent():
@@ -101,14 +104,11 @@ class ReengagerExplainer:
             return "inactivity.after" if output.reason == "inactive" else "inactivity.tag"
         return _KEYS.get(output.topic, "")
 
-    def _first_seen(self, playbook: Reengager, seen: Seen) -> Considered:
-        merged = isinstance(seen.record, MemberMoved)
+    def _first_seen(self, playbook: Reengager) -> Considered:
         first = Condition(
             name="first_seen",
-            holds=not merged,
-            says="first heard of by a merge: the history of the other decides"
-            if merged
-            else "first record of the member, who has never been active",
+            holds=True,
+            says="first record of the member, who has never been active",
             key="inactivity.tag",
         )
         fields = {"tag": playbook.tag, "action": "ADDED"}

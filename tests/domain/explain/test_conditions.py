@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain.crossings import TransferAnswer
+from app.domain.crossings import MemberMoved, MergeStep, TransferAnswer
 from app.domain.explain.considered import span_text
 from app.domain.explain.registry import EXPLAINERS
 from app.domain.explain.step import DUPLICATE, IGNORED, REFUSED, SENT_ON
@@ -317,6 +317,14 @@ class TestFates:
         assert story.steps[-1].detail == "merged into m2"
         story.activity(2)
         assert (story.steps[-1].fate, story.steps[-1].detail) == (SENT_ON, "merged away; sent on to m2")
+
+    def test_a_member_first_heard_of_by_a_merge_is_judged_by_the_others_history(self):
+        story = WatchedStory()
+        steps = [MergeStep(member_id="m2", merged_at=days(0))]
+        moved = {"event_id": "e1/m1", "occurred_at": days(0), "cause": "e1", "path": steps}
+        story.record(MemberMoved(**moved, member_id="m1", from_member_id="m2"))
+        assert [output.reason for output in story.steps[-1].outputs] == ["never_active"]
+        assert story.considered("re-engager") == []
 
     def test_timers_due_before_a_record_are_steps_before_it(self):
         story = WatchedStory()
