@@ -48,6 +48,7 @@ def test_the_commands_are_those_of_the_contract():
         "simulate",
         "produce",
         "tail",
+        "explain",
         "outcomes",
         "caseload",
         "failed-transfers",
