@@ -34,7 +34,7 @@ class Site:
         prefix: of its topics, its consumer group and its transactional ids.
         folder: an empty one, for state and logs.
         guarantee: `exactly_once` or `at_least_once`.
-        playbooks: folder of those it works by.
+        playbooks: the folder of playbooks it works by.
     """
 
     broker: str

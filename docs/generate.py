@@ -28,12 +28,12 @@ WORKFLOW_BEGIN = "<!-- workflow: made by docs/generate.py from app/domain/workfl
 WORKFLOW_END = "<!-- end of workflow -->"
 TRANSFER_BEGIN = "<!-- transfer: made by docs/generate.py from app/domain/transfer.py; do not edit -->"
 TRANSFER_END = "<!-- end of transfer -->"
-SESSION_BEGIN = "<!-- session: made by docs/generate.py from app/domain/sessions.py; do not edit -->"
-SESSION_END = "<!-- end of session -->"
 ENGAGEMENT_BEGIN = "<!-- engagement: made by docs/generate.py from app/domain/engagements.py; do not edit -->"
 ENGAGEMENT_END = "<!-- end of engagement -->"
 TRACK_BEGIN = "<!-- track: made by docs/generate.py from app/domain/progress.py; do not edit -->"
 TRACK_END = "<!-- end of track -->"
+SESSION_BEGIN = "<!-- session: made by docs/generate.py from app/domain/sessions.py; do not edit -->"
+SESSION_END = "<!-- end of session -->"
 METRICS_BEGIN = "<!-- metrics: made by docs/generate.py from app/service/metrics.py; do not edit -->"
 METRICS_END = "<!-- end of metrics -->"
 
@@ -116,31 +116,11 @@ def reengager_page() -> str:
     return _between(page, TRANSFER_BEGIN, TRANSFER_END, _diagram(transfer.MOVES, start=transfer.PENDING))
 
 
-def explain_page() -> str:
-    """The page as it is written, with what its commands print, of the events it shows, made anew behind them."""
-    page = (FOLDER / "explain.md").read_text(encoding="utf-8")
-    events = page.split("```json\n")[1].split("```")[0]
-    beginning, *examples = re.split(r"^    \$ reengage (.+)$", page, flags=re.MULTILINE)
-    parts = [beginning]
-    for command, after in zip(examples[::2], examples[1::2], strict=True):
-        _, _, rest = after.partition("```text\n")[2].partition("\n```")
-        parts.append(f"    $ reengage {command}\n\n```text\n{_printed(command.split(), events)}\n```{rest}")
-    return "".join(parts)
-
-
 def reactivation_page() -> str:
     """The page as it is written, with the diagram between its two marks made anew."""
     page = (FOLDER / "reactivation.md").read_text(encoding="utf-8")
     moves = [move for move in workflow.MOVES if move.kind in ("reactivation", workflow.ANY_KIND)]
     return _between(page, WORKFLOW_BEGIN, WORKFLOW_END, _diagram(moves))
-
-
-def high_intent_page() -> str:
-    """The page as it is written, with both diagrams between their marks made anew."""
-    page = (FOLDER / "high-intent.md").read_text(encoding="utf-8")
-    moves = [move for move in workflow.MOVES if move.kind in ("high_intent", workflow.ANY_KIND)]
-    page = _between(page, WORKFLOW_BEGIN, WORKFLOW_END, _diagram(moves))
-    return _between(page, SESSION_BEGIN, SESSION_END, _diagram(sessions.MOVES, start=sessions.NONE))
 
 
 def progress_page() -> str:
@@ -151,6 +131,26 @@ def progress_page() -> str:
     life = _diagram(engagements.MOVES, start=engagements.LAUNCHED)
     page = _between(page, ENGAGEMENT_BEGIN, ENGAGEMENT_END, life)
     return _between(page, TRACK_BEGIN, TRACK_END, _diagram(progress.MOVES, start=engagements.NOT_TRACKING))
+
+
+def high_intent_page() -> str:
+    """The page as it is written, with both diagrams between their marks made anew."""
+    page = (FOLDER / "high-intent.md").read_text(encoding="utf-8")
+    moves = [move for move in workflow.MOVES if move.kind in ("high_intent", workflow.ANY_KIND)]
+    page = _between(page, WORKFLOW_BEGIN, WORKFLOW_END, _diagram(moves))
+    return _between(page, SESSION_BEGIN, SESSION_END, _diagram(sessions.MOVES, start=sessions.NONE))
+
+
+def explain_page() -> str:
+    """The page as it is written, with what its commands print, of the events it shows, made anew behind them."""
+    page = (FOLDER / "explain.md").read_text(encoding="utf-8")
+    events = page.split("```json\n")[1].split("```")[0]
+    beginning, *examples = re.split(r"^    \$ reengage (.+)$", page, flags=re.MULTILINE)
+    parts = [beginning]
+    for command, after in zip(examples[::2], examples[1::2], strict=True):
+        _, _, rest = after.partition("```text\n")[2].partition("\n```")
+        parts.append(f"    $ reengage {command}\n\n```text\n{_printed(command.split(), events)}\n```{rest}")
+    return "".join(parts)
 
 
 def operations_page() -> str:
@@ -173,8 +173,8 @@ PAGES = {
     "reengager.md": reengager_page,
     "explain.md": explain_page,
     "reactivation.md": reactivation_page,
-    "high-intent.md": high_intent_page,
     "progress.md": progress_page,
+    "high-intent.md": high_intent_page,
 }
 
 

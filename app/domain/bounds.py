@@ -28,7 +28,7 @@ def prune_due_ms(hot: Hot) -> int:
 
 
 def prune(member: Member) -> None:
-    """Let go of the recent event ids, the engagements, the sent nudges, past sessions and responses.
+    """Let go of recent event ids, engagements, sent nudges, responses and past sessions.
 
     Puts out nothing, and does not move the member's now.
     """
@@ -36,10 +36,8 @@ def prune(member: Member) -> None:
     member.forget_engagements()
     hot = member.hot
     hot.states = {name: state for name, state in hot.states.items() if not isinstance(state, HighIntentState)}
-    if hot.has_cold and (member.cold().sent or member.cold().intents):
-        member.cold().sent.clear()
-        member.cold().intents.clear()
-        member.cold_changed()
-    if member.hot.has_cold and member.cold().responses:
-        member.cold().responses = b""
+    if hot.has_cold and ((cold := member.cold()).sent or cold.intents or cold.responses):
+        cold.sent.clear()
+        cold.intents.clear()
+        cold.responses = b""
         member.cold_changed()

@@ -225,12 +225,17 @@ class CompanyCore:
         sink.emit(_answer(company, wait, at_ms, cause))
 
     def _drop_expired(self, bucket: dict[tuple[str, str], Wait], now_ms: int) -> None:
-        """Let go of those whose workflow has expired: nobody there would hear the answer."""
-        for holder, wait in list(bucket.items()):
+        """Let go of those whose workflow has expired: nobody there would hear the answer.
+
+        They lie in the order in which they came, so that those who have waited longest are first.
+        """
+        while bucket:
+            holder, wait = next(iter(bucket.items()))
             playbook = self._playbooks.get(wait.playbook)
             expires_ms = HighIntent.expires_ms if playbook is None else playbook.expires_ms
-            if wait.ended_ms + expires_ms < now_ms:
-                del bucket[holder]
+            if wait.ended_ms + expires_ms >= now_ms:
+                return
+            del bucket[holder]
 
     def _release_ms(self, playbook: str) -> int:
         """Within which span those who wait by a playbook are released; one that is gone has nobody left to spread."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from app.domain.coaching_sessions import around, bound, cancel_session, complete, latest_ms, schedule, unite
+from app.domain.engagement_sessions import around, bound, cancel_session, complete, latest_ms, schedule, unite
 from app.domain.engagement_state import (
     Calendar,
     Engagement,

@@ -91,7 +91,7 @@ def note_merge(turn: Turn, moved: MemberMoved) -> None:
 def take_over(turn: Turn, moved: MemberMoved) -> None:
     """The facts of a history: last activity in the app, tags, responses, engagements, scores.
 
-    Each re-engager then judges activity itself.
+    Each re-engager then judges the activity itself.
     """
     hot, last_ms = turn.hot, moved.last_in_app_activity
     if last_ms is not None and (hot.last_in_app_ms is None or last_ms > hot.last_in_app_ms):

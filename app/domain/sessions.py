@@ -40,7 +40,7 @@ MOVES = (
     Move(RUNNING, PAGE, RUNNING, "`session.page`, but for the success page"),
     Move(RUNNING, SUCCESS, SUCCEEDED, "`session.finish`, or the success page with the success state"),
     Move(RUNNING, CLOSE, UNSUCCESSFUL, "`session.close`"),
-    Move(RUNNING, START, UNSUCCESSFUL, "`session.start`, with which the next session begins"),
+    Move(RUNNING, START, UNSUCCESSFUL, "while one runs it ends, and the next begins"),
     Move(RUNNING, TIMEOUT, UNSUCCESSFUL, "`session.timeout` after its last event"),
 )
 """Every legal move; the documents' diagram is drawn from this table. What is not in it, such as a close without a

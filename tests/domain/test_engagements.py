@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from app.domain.bounds import UNTOUCHED_MS
-from app.domain.coaching_sessions import MOST_SESSIONS
 from app.domain.crossings import DigestItem, MemberMoved
+from app.domain.engagement_sessions import MOST_SESSIONS
 from app.domain.engagement_state import decode_engagements, encode_engagements, unpack_calendar
 from app.domain.engagements import MOVES
 from app.domain.errors import UserError

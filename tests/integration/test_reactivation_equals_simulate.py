@@ -22,7 +22,7 @@ def test_a_worker_killed_on_the_way_and_drained_has_put_out_what_simulate_gives(
         worker = deployment.start_worker("--until-drained", faults=faults)
         assert worker.exit_code() == -signal.SIGKILL, worker.log()
         deployment.expel_dead_workers()
-    deployment.drain(faults=Faults(**FEW))
+    deployment.drain()
     assert_equals_simulate(deployment)
     outputs = [json.loads(line) for line in deployment.outputs()]
     assert {output["action"] for output in outputs if output["topic"] == "reactivation"} == ACTIONS

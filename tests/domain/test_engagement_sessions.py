@@ -6,7 +6,7 @@ from itertools import permutations
 
 import pytest
 
-from app.domain.coaching_sessions import (
+from app.domain.engagement_sessions import (
     MOST_SESSIONS,
     Sessions,
     around,
