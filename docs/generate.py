@@ -116,18 +116,6 @@ def reengager_page() -> str:
     return _between(page, TRANSFER_BEGIN, TRANSFER_END, _diagram(transfer.MOVES, start=transfer.PENDING))
 
 
-def explain_page() -> str:
-    """The page as it is written, with what its commands print, of the events it shows, made anew behind them."""
-    page = (FOLDER / "explain.md").read_text(encoding="utf-8")
-    events = page.split("```json\n")[1].split("```")[0]
-    beginning, *examples = re.split(r"^    \$ reengage (.+)$", page, flags=re.MULTILINE)
-    parts = [beginning]
-    for command, after in zip(examples[::2], examples[1::2], strict=True):
-        _, _, rest = after.partition("```text\n")[2].partition("\n```")
-        parts.append(f"    $ reengage {command}\n\n```text\n{_printed(command.split(), events)}\n```{rest}")
-    return "".join(parts)
-
-
 def reactivation_page() -> str:
     """The page as it is written, with the diagram between its two marks made anew."""
     page = (FOLDER / "reactivation.md").read_text(encoding="utf-8")
@@ -151,6 +139,18 @@ def high_intent_page() -> str:
     moves = [move for move in workflow.MOVES if move.kind in ("high_intent", workflow.ANY_KIND)]
     page = _between(page, WORKFLOW_BEGIN, WORKFLOW_END, _diagram(moves))
     return _between(page, SESSION_BEGIN, SESSION_END, _diagram(sessions.MOVES, start=sessions.NONE))
+
+
+def explain_page() -> str:
+    """The page as it is written, with what its commands print, of the events it shows, made anew behind them."""
+    page = (FOLDER / "explain.md").read_text(encoding="utf-8")
+    events = page.split("```json\n")[1].split("```")[0]
+    beginning, *examples = re.split(r"^    \$ reengage (.+)$", page, flags=re.MULTILINE)
+    parts = [beginning]
+    for command, after in zip(examples[::2], examples[1::2], strict=True):
+        _, _, rest = after.partition("```text\n")[2].partition("\n```")
+        parts.append(f"    $ reengage {command}\n\n```text\n{_printed(command.split(), events)}\n```{rest}")
+    return "".join(parts)
 
 
 def operations_page() -> str:

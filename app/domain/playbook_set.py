@@ -29,9 +29,9 @@ class PlaybookSet:
 
     Never changed once made. `hash` tells one set of playbooks and policy from another: 12 hex digits, the same in
     every process whatever the order they were given in. `first_seen` is what to do about a member's first record,
-    before anything else, `leaving` what to do when it is forgotten or merged away. `fire` is what
-    to do about a timer of the playbook of that name, `judge` gives nudges to the member their verdict; `explain` puts
-    itself between there. Names must be unique, and clamps of one score equal; the loader has refused others.
+    before anything else, `leaving` what to do when it is forgotten or merged away. `fire` is what to do
+    about a timer of the playbook of that name, `judge` gives nudges to the member their verdict; `explain` puts itself
+    between there. Names must be unique, and clamps of one score equal; the loader has refused others.
     """
 
     def __init__(self, playbooks: Iterable[Playbook], policy: Policy | None = None) -> None:

@@ -118,6 +118,21 @@ def _explained_if_known(deployment, records: list[Sent], number: int):
     return explained(deployment, key.decode())
 
 
+def test_what_other_playbooks_decided_is_marked_with_their_hash(deploy, tmp_path):
+    deployment = deploy()
+    deployment.produce(History(19, records=300, members=6, bad=0.0))
+    deployment.drain()
+    member = next(iter(live_outputs(deployment)))
+    lines = explained(deployment, member)
+    assert {line["other_playbooks_hash"] for line in lines[1:-1]} == {None}
+    (tmp_path / "other.toml").write_text('kind = "reengager"\ninactivity = { after = "1d" }\n')
+    deployment.more["REENGAGE_PLAYBOOKS"] = str(tmp_path)
+    changed = explained(deployment, member)
+    was = lines[0]["playbooks_hash"]
+    assert {line["other_playbooks_hash"] for line in changed[1:-1]} == {was}
+    assert changed[0]["playbooks_hash"] != was
+
+
 def test_a_member_of_whom_nothing_is_there_is_named_as_unknown(deploy):
     deployment = deploy()
     with pytest.raises(UserError, match="unknown-member"):

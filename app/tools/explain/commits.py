@@ -62,11 +62,12 @@ class MemberCommits:
         self._journal = [place for place in reader.buffers if place.topic == prefix + JOURNAL]
         self._inputs = [place for place in reader.buffers if place.topic != prefix + JOURNAL]
         self._taken_to = {place: reader.positions[place] for place in self._inputs}
+        self._over = False
 
     async def each(self) -> AsyncIterator[Taken]:
         """Every commit in its order; the last is one whose records lie below the reader's ends."""
         buffers = self._reader.buffers
-        while places := await self._reader.heads(self._journal):
+        while not self._over and (places := await self._reader.heads(self._journal)):
             (place,) = places
             entries = [record for record in buffers[place] if record.key == _PROCESSOR]
             buffers[place].clear()
@@ -85,17 +86,19 @@ class MemberCommits:
 
     async def _of(self, entries: Sequence[Record]) -> AsyncIterator[Taken]:
         """Of some commits in a row; halved until they are few enough, and none or one has to do with the member."""
-        if not entries:
+        if not entries or self._over:
             return
         last = entries[-1]
         entry: JournalEntry = self._codec.decode(JOURNAL, last.key, last.value, last.timestamp)
         offsets = self._offsets(entry)
-        if (
-            len(entries) > 1
-            and sum(offsets[place] - self._taken_to[place] for place in offsets) > MOST_AT_ONCE
-        ):
-            halves = True
-        else:
+        span = sum(offsets[place] - self._taken_to[place] for place in offsets)
+        is_beyond = self._is_beyond(offsets)
+        if is_beyond and len(entries) == 1:
+            # A worker has gone on while the ends were asked for, one topic after the other.
+            self._over = True
+            return
+        halves = len(entries) > 1 and (is_beyond or span > MOST_AT_ONCE)
+        if not halves:
             await self._reader.reach(offsets)
             halves = len(entries) > 1 and self._is_met(offsets)
         if halves:
@@ -121,6 +124,11 @@ class MemberCommits:
             for place in self._inputs
             if (offset := entry.offsets.get(place.topic.removeprefix(self._prefix))) is not None
         }
+
+    def _is_beyond(self, offsets: dict[TopicPartition, int]) -> bool:
+        """Whether some of these offsets lie behind the ends up to which is read."""
+        ends = self._reader.ends or offsets
+        return any(offset > ends[place] for place, offset in offsets.items())
 
     def _is_met(self, offsets: dict[TopicPartition, int]) -> bool:
         """Whether a record of the member's lies below these offsets."""

@@ -120,6 +120,7 @@ class MemberTopics:
         self._grace_ms = settings.grace_ms
         self._codec = make_codec(settings)
         self._partitions = partitions
+        self._reader = reader
         self._watching = watching
         self._key = encode_key(watching.watched.member_id)
         self._commits = MemberCommits(reader, self._codec, self._prefix, self._key)
@@ -164,6 +165,10 @@ class MemberTopics:
             f"from {iso_instant(first_ms)} to {iso_instant(last_ms)} other playbooks decided ({other});"
             f" it is explained by those of now ({self._watching.watched.playbooks_hash})"
             for other, (first_ms, last_ms) in self._others.items()
+        ]
+        self.warnings += [
+            f"{place.topic} {place.partition}: left out what a transaction still open holds back"
+            for place in self._reader.withheld
         ]
 
     def _take(self, taken: Taken) -> None:
