@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from app.domain.explain.considered import span_text
 from app.domain.explain.registry import EXPLAINERS
 from app.domain.explain.step import APPLIED
 from app.domain.instants import iso_instant
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from app.tools.explain.telling import Subject
 
 _INDENT = "    "
+_SPANS = (".threshold_ms",)
+"""Paths that end like this hold spans; other times kept are instants."""
+
 _BUG = "all conditions hold, and yet it did not happen: please report this"
 
 
@@ -192,5 +196,7 @@ def _score(value: int | None) -> str:
 
 
 def _value(path: str, value: Any) -> str:
+    if path.endswith(_SPANS):
+        return span_text(value)
     is_instant = path.startswith(("tags.", "sent.")) or path.endswith("_ms") or ".steps." in path
     return iso_instant(value) if is_instant and isinstance(value, int) and value > 0 else str(value)

@@ -192,3 +192,16 @@ def test_an_order_of_lines_needs_a_file(monkeypatch):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     _, stderr, code = explain(str(tmp_path / "none.jsonl"), "m1")
     assert (stderr.startswith("error[unreadable-file]"), code) == (True, 2)
+
+
+def test_spans_and_instants_of_what_is_known_read_as_such(tmp_path):
+    file = tmp_path / "coached.jsonl"
+    common = '{"topic":"engagement","member_id":"m1","engagement_id":"e1"'
+    file.write_text(
+        f'{common},"type":"LAUNCHED","template":"standard","occurred_at":"2026-01-05T10:00:00Z"}}\n'
+        f'{common},"type":"ACTIVATED","occurred_at":"2026-01-05T11:00:00Z"}}\n',
+        "utf-8",
+    )
+    printed, _, _ = explain(str(file), "m1")
+    assert "engagements.e1.tracks.progress.threshold_ms = 21 d" in printed
+    assert "engagements.e1.tracks.progress.due_ms = 2026-01-26T11:00:00.000Z" in printed
