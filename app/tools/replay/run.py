@@ -1,0 +1,88 @@
+"""One call of `reengage replay`, from its options to its exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import gc
+from typing import TYPE_CHECKING
+
+import uvloop
+from msgspec.structs import replace
+
+from app.domain.calendar import load_tables
+from app.playbooks.loader import load_playbooks
+from app.runtime.observer import Observer
+from app.service.client import broker_errors, partition_counts
+from app.service.processors import processors
+from app.service.worker import make_host
+from app.tools.replay.journal_order import follow_journal
+from app.tools.replay.meter import Meter
+from app.tools.replay.order import Order
+from app.tools.replay.place import Place, check_prefix, held_place, prepare, wanted_run
+from app.wire.topics import load_topics
+
+if TYPE_CHECKING:
+    from app.domain.playbook_set import PlaybookSet
+    from app.runtime.processor import Host
+    from app.service.settings import Settings
+    from app.tools.replay.options import Options, Run
+
+
+def run(settings: Settings, options: Options) -> int:
+    """Replay into a prefix, then compare or promote where that is asked for; blocks. Returns the exit code.
+
+    0: done, and equal where compared; 1: compared, and different. Interrupted, the same call carries on.
+
+    Raises:
+        UserError, UserErrors: `bad-prefix`, `live-prefix`, `foreign-topics`, `other-replay`, `replay-running`,
+            `other-playbooks`, `inputs-gone`, what is wrong with the playbooks, and what `broker_errors` raises.
+    """
+    check_prefix(options.into, settings.topic_prefix)
+    sets = _playbook_sets(settings, options)
+    load_tables()
+    with held_place(settings, options.into) as place, broker_errors(settings), Meter() as meter:
+        # As in a worker: objects made so far live as long as the process.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_replay(settings, options, place, sets, meter))
+
+
+def _playbook_sets(settings: Settings, options: Options) -> list[PlaybookSet]:
+    """The playbooks at hand, those of the settings last; in event-time order there is one set."""
+    given = [load_playbooks(folder) for folder in options.playbooks]
+    if given and options.chosen_order is Order.EVENT_TIME:
+        return given[:1]
+    return [*given, load_playbooks(settings.playbooks)]
+
+
+async def _replay(
+    settings: Settings, options: Options, place: Place, sets: list[PlaybookSet], meter: Meter
+) -> int:
+    counts = await partition_counts(settings, list(load_topics()))
+    wanted = wanted_run(
+        settings.topic_prefix, options.chosen_order, options.since_ms, options.until_ms, sets[0].hash
+    )
+    run = await prepare(settings, place, wanted, counts)
+    host = await _host(settings, place)
+    if not run.done or run.order is Order.JOURNAL:
+        await _go(host, run, sets, meter)
+        place.remember(replace(run, done=True))
+    return 0
+
+
+async def _go(host: Host, run: Run, sets: list[PlaybookSet], meter: Meter) -> None:
+    await follow_journal(host, run, [(playbooks, processors(playbooks)) for playbooks in sets], meter)
+
+
+async def _host(settings: Settings, place: Place) -> Host:
+    """A worker's, but that it writes under the replay's prefix, and no clock moves anything."""
+    live = await make_host(settings, place.states, wall_clock=False, observer=Observer())
+    return dataclasses.replace(
+        live,
+        application=f"{settings.app}-replay-{place.into}",
+        full_name=lambda name: place.into + name,
+        exactly_once=True,
+    )

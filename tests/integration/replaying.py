@@ -1,0 +1,89 @@
+"""Running `reengage replay` on a deployment, and looking at what lies under its prefix."""
+
+import asyncio
+import contextlib
+import io
+import subprocess
+from collections import defaultdict
+
+from aiokafka import TopicPartition
+
+from app.domain.outputs import OUTPUTS, MemberSnapshot
+from app.tools.committed import committed_reader
+from app.tools.replay import run as replaying
+from app.tools.replay.options import Options
+from app.wire.topics import JOURNAL
+from tests.integration.deployment import PATIENCE_S, REENGAGE, Deployment
+
+Rows = dict[tuple[str, int, bytes | None], list[bytes | None]]
+"""The values of each key's records, in order, by (topic, partition, key)."""
+
+
+def replay(deployment: Deployment, into: str, **options: object) -> int:
+    """Replay in this process; returns the exit code."""
+    return replaying.run(deployment.settings(), Options(into=deployment.prefix + into, **options))
+
+
+def start_replay(deployment: Deployment, into: str, *arguments: str) -> "subprocess.Popen[bytes]":
+    """Start the command as users do."""
+    command = [str(REENGAGE), "replay", "--into", deployment.prefix + into, *arguments]
+    return subprocess.Popen(
+        command,
+        env=deployment.environ(),
+        cwd=deployment.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def replay_command(deployment: Deployment, into: str, *arguments: str) -> tuple[int, str, str]:
+    """Run the command as users do: exit code, standard output, standard error."""
+    process = start_replay(deployment, into, *arguments)
+    out, err = process.communicate(timeout=PATIENCE_S)
+    return process.returncode, out.decode(), err.decode()
+
+
+def replay_printing(deployment: Deployment, into: str, **options: object) -> tuple[int, str]:
+    """The exit code, and what went to standard output."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        code = replay(deployment, into, **options)
+    return code, printed.getvalue()
+
+
+def rows(deployment: Deployment, under: str = "", topics: tuple[str, ...] = ()) -> Rows:
+    """Every committed record of the outputs, and of the journal where it is asked for, as it lies."""
+
+    async def read() -> Rows:
+        found: Rows = defaultdict(list)
+        prefix, settings = deployment.prefix + under, deployment.settings()
+        places = [
+            TopicPartition(prefix + topic, number)
+            for topic in topics or OUTPUTS
+            for number in range(deployment.partitions)
+        ]
+        async with committed_reader(settings, places, from_beginning=True, until_end=True) as reader:
+            async for record in reader.each():
+                topic = record.topic.removeprefix(prefix)
+                found[topic, record.partition, record.key].append(record.value)
+        return found
+
+    return asyncio.run(read())
+
+
+def assert_equal_to_live(deployment: Deployment, under: str) -> None:
+    """Every output under the prefix is the live one: values, keys, order of each key, pages of members included."""
+    live, replayed = rows(deployment), rows(deployment, under)
+    assert live.keys() == replayed.keys()
+    different = [place for place, values in live.items() if replayed[place] != values]
+    assert not different, f"{len(different)} keys differ, first {different[0]}"
+    assert any(topic == MemberSnapshot.topic for topic, _, _ in live)
+    assert sum(len(values) for values in live.values()) > 100
+
+
+def journal(deployment: Deployment, under: str = "") -> list[tuple[object, ...]]:
+    """Offsets, time and mark of each commit, partition by partition."""
+    return [
+        (number, entry.processor, entry.offsets, entry.time, entry.mark_due, entry.mark_entity)
+        for _, number, entry in deployment.records_under(under, JOURNAL)
+    ]
