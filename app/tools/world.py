@@ -17,8 +17,12 @@ from app.wire.codec import shipped_codec
 from app.wire.hops import read_hop
 
 if TYPE_CHECKING:
-    from app.domain.entity import Core
+    from collections.abc import Callable
+
+    from app.domain.entity import Core, Deadlines, Entities
     from app.domain.playbook_set import PlaybookSet
+
+    Hold = Callable[[str, Core[Any]], tuple[Entities[Any], Deadlines]]
 
 MEMBERS = "members"
 DESK = "desk"
@@ -40,11 +44,14 @@ class World:
     does. There nothing crosses by itself: what did cross lies among the lines, as the internal topics recorded it.
 
     Records of companies concern nobody by themselves: they only move time.
+
+    `hold` says where the entities of a processor are kept, by its name and core; in memory unless told otherwise.
     """
 
-    def __init__(self, playbooks: PlaybookSet, grace_ms: int) -> None:
+    def __init__(self, playbooks: PlaybookSet, grace_ms: int, hold: Hold | None = None) -> None:
         self._cores: dict[str, Core[Any]] = {DESK: DeskCore(playbooks), MEMBERS: MemberCore(playbooks)}
         self._sink = Sink()
+        self._hold = hold or _hold_in_memory
         self._grace_ms = grace_ms
         self._time_ms = 0
         self._instant_ms = 0
@@ -113,6 +120,24 @@ class World:
         engine.move_time(time_ms)
         self._drop_crossings()
 
+    def fire_next(self, before_ms: int) -> int | None:
+        """Fire the timers of the next instant that has any, if it comes before `before_ms`; returns it, else None.
+
+        Does not end the instant under way. For who takes what comes out of a wave of timers bit by bit.
+        """
+        due_ms = self._next_due_ms()
+        if due_ms >= before_ms:
+            return None
+        for engine in self._everyone:
+            engine.move_time(due_ms)
+            self._exchange()
+        return due_ms
+
+    @property
+    def settled(self) -> bool:
+        """Nothing waits for the end of its instant."""
+        return not self._requests
+
     def take(self) -> list[Any]:
         """Output records, `Refused` and `PageGone`, since the last call, in the order in which they came."""
         taken, self._outputs = self._outputs, []
@@ -165,10 +190,14 @@ class World:
         if engine is None:
             grace_ms = 0 if partition is None else self._grace_ms
             core = self._cores[processor]
-            engine = Engine(core, MemoryEntities(), MemoryDeadlines(), self._sink, grace_ms=grace_ms)
+            engine = Engine(core, *self._hold(processor, core), self._sink, grace_ms=grace_ms)
             engine.move_time(self._time_ms)
             self._engines[processor, partition] = engine
         return engine
+
+
+def _hold_in_memory(_processor: str, _core: Core[Any]) -> tuple[Entities[Any], Deadlines]:
+    return MemoryEntities(), MemoryDeadlines()
 
 
 def addressee(record: Any) -> tuple[str, str]:

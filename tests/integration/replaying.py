@@ -3,12 +3,16 @@
 import asyncio
 import contextlib
 import io
+import json
 import subprocess
 from collections import defaultdict
+from dataclasses import replace
 
 from aiokafka import TopicPartition
 
+from app.domain.events import INPUTS
 from app.domain.outputs import OUTPUTS, MemberSnapshot
+from app.tools import tail
 from app.tools.committed import committed_reader
 from app.tools.replay import run as replaying
 from app.tools.replay.options import Options
@@ -21,7 +25,7 @@ Rows = dict[tuple[str, int, bytes | None], list[bytes | None]]
 
 def replay(deployment: Deployment, into: str, **options: object) -> int:
     """Replay in this process; returns the exit code."""
-    return replaying.run(deployment.settings(), Options(into=deployment.prefix + into, **options))
+    return replaying.run(deployment.settings(), Options(into=deployment.prefix + into, **options))  # type: ignore[arg-type]
 
 
 def start_replay(deployment: Deployment, into: str, *arguments: str) -> "subprocess.Popen[bytes]":
@@ -79,6 +83,27 @@ def assert_equal_to_live(deployment: Deployment, under: str) -> None:
     assert not different, f"{len(different)} keys differ, first {different[0]}"
     assert any(topic == MemberSnapshot.topic for topic, _, _ in live)
     assert sum(len(values) for values in live.values()) > 100
+
+
+def printed(deployment: Deployment, under: str) -> list[str]:
+    """The outputs under the prefix as `tail` prints them; of pages each member's last."""
+    lines = io.StringIO()
+    settings = replace(deployment.settings(), topic_prefix=deployment.prefix + under)
+    with contextlib.redirect_stdout(lines):
+        tail.run(settings, [], until_end=True)
+    return lines.getvalue().splitlines()
+
+
+def inputs_by_time(deployment: Deployment) -> list[str]:
+    """The inputs as lines for `simulate` in event-time order: without internal topics, marks, and where they lay."""
+    found = []
+    for text in deployment.merged_inputs():
+        line = json.loads(text)
+        if line["topic"] in INPUTS and "raw" not in line:
+            found.append(
+                json.dumps({k: v for k, v in line.items() if k not in ("arrived_at", "partition", "offset")})
+            )
+    return found
 
 
 def journal(deployment: Deployment, under: str = "") -> list[tuple[object, ...]]:

@@ -98,6 +98,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         source: prefix of the live topics.
         order, since_ms, until_ms: as asked.
         playbooks_hash: of a replay in event-time order, which has one set of playbooks; else empty.
+        ends: of a replay in event-time order, the offsets before which it takes records, by topic and partition.
         done: it has reached its end, and what lies under its prefix is whole.
         promoted: it has been made the live one.
     """
@@ -107,6 +108,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     since_ms: int | None = None
     until_ms: int | None = None
     playbooks_hash: str = ""
+    ends: dict[str, dict[int, int]] = {}
     done: bool = False
     promoted: bool = False
 

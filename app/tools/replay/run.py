@@ -16,17 +16,19 @@ from app.runtime.observer import Observer
 from app.service.client import broker_errors, partition_counts
 from app.service.processors import processors
 from app.service.worker import make_host
+from app.tools.replay.event_time import replay_by_time
 from app.tools.replay.journal_order import follow_journal
 from app.tools.replay.meter import Meter
 from app.tools.replay.order import Order
 from app.tools.replay.place import Place, check_prefix, held_place, prepare, wanted_run
+from app.tools.replay.spooling import input_ends
 from app.wire.topics import load_topics
 
 if TYPE_CHECKING:
     from app.domain.playbook_set import PlaybookSet
     from app.runtime.processor import Host
     from app.service.settings import Settings
-    from app.tools.replay.options import Options, Run
+    from app.tools.replay.options import Options
 
 
 def run(settings: Settings, options: Options) -> int:
@@ -67,14 +69,18 @@ async def _replay(
     )
     run = await prepare(settings, place, wanted, counts)
     host = await _host(settings, place)
-    if not run.done or run.order is Order.JOURNAL:
-        await _go(host, run, sets, meter)
-        place.remember(replace(run, done=True))
+    if run.order is Order.EVENT_TIME:
+        if not run.ends:
+            run = replace(run, ends=await input_ends(host, run.source))
+            place.remember(run)
+        if not run.done:
+            await replay_by_time(host, run, sets[0], meter)
+    else:
+        running = [(playbooks, processors(playbooks)) for playbooks in sets]
+        await follow_journal(host, run, running, meter)
+    run = replace(run, done=True)
+    place.remember(run)
     return 0
-
-
-async def _go(host: Host, run: Run, sets: list[PlaybookSet], meter: Meter) -> None:
-    await follow_journal(host, run, [(playbooks, processors(playbooks)) for playbooks in sets], meter)
 
 
 async def _host(settings: Settings, place: Place) -> Host:

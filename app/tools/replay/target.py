@@ -67,7 +67,7 @@ class Target:
     async def open(self) -> None:
         """Fence an earlier replay of the same, and find out what it has committed."""
         await self._writer.open()
-        self.sent = await last_position(self._host, self._place)
+        self.sent = load_position(await last_position(self._host, self._place))
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -129,8 +129,8 @@ class Target:
         return time_ms if found is None else found
 
 
-async def last_position(host: Host, place: TopicPartition) -> Position:
-    """The position last committed to a changelog; the very start when there is none. Reads the whole partition."""
+async def last_position(host: Host, place: TopicPartition) -> bytes | None:
+    """The position last committed to a changelog under the prefix, None when there is none. Reads the whole partition."""
     consumer = AIOKafkaConsumer(
         **host.client_options,
         isolation_level="read_committed",
@@ -139,7 +139,7 @@ async def last_position(host: Host, place: TopicPartition) -> Position:
         fetch_max_wait_ms=20,
     )
     await consumer.start()
-    found = None
+    found: bytes | None = None
     try:
         consumer.assign([place])
         end = (await consumer.end_offsets([place]))[place]
@@ -150,4 +150,4 @@ async def last_position(host: Host, place: TopicPartition) -> Position:
                     found = record.value
     finally:
         await consumer.stop()
-    return load_position(found)
+    return found
