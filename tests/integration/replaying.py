@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import subprocess
+import sys
 from collections import defaultdict
 from dataclasses import replace
 
@@ -17,7 +18,8 @@ from app.tools.committed import committed_reader
 from app.tools.replay import run as replaying
 from app.tools.replay.options import Options
 from app.wire.topics import JOURNAL
-from tests.integration.deployment import PATIENCE_S, REENGAGE, Deployment
+from tests.integration.deployment import LAUNCHER, PATIENCE_S, REENGAGE, Deployment
+from tests.integration.faults import Faults
 
 Rows = dict[tuple[str, int, bytes | None], list[bytes | None]]
 """The values of each key's records, in order, by (topic, partition, key)."""
@@ -28,9 +30,12 @@ def replay(deployment: Deployment, into: str, **options: object) -> int:
     return replaying.run(deployment.settings(), Options(into=deployment.prefix + into, **options))  # type: ignore[arg-type]
 
 
-def start_replay(deployment: Deployment, into: str, *arguments: str) -> "subprocess.Popen[bytes]":
-    """Start the command as users do."""
-    command = [str(REENGAGE), "replay", "--into", deployment.prefix + into, *arguments]
+def start_replay(
+    deployment: Deployment, into: str, *arguments: str, faults: Faults | None = None
+) -> "subprocess.Popen[bytes]":
+    """Start the command as users do; with `faults`, the same with what they ask for."""
+    command = [str(REENGAGE)] if faults is None else [sys.executable, str(LAUNCHER), faults.dump()]
+    command += ["replay", "--into", deployment.prefix + into, *arguments]
     return subprocess.Popen(
         command,
         env=deployment.environ(),
@@ -40,9 +45,11 @@ def start_replay(deployment: Deployment, into: str, *arguments: str) -> "subproc
     )
 
 
-def replay_command(deployment: Deployment, into: str, *arguments: str) -> tuple[int, str, str]:
+def replay_command(
+    deployment: Deployment, into: str, *arguments: str, faults: Faults | None = None
+) -> tuple[int, str, str]:
     """Run the command as users do: exit code, standard output, standard error."""
-    process = start_replay(deployment, into, *arguments)
+    process = start_replay(deployment, into, *arguments, faults=faults)
     out, err = process.communicate(timeout=PATIENCE_S)
     return process.returncode, out.decode(), err.decode()
 

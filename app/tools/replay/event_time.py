@@ -51,30 +51,34 @@ class Reached(msgspec.Struct, array_like=True, frozen=True):
     ended: bool = False
 
 
-async def replay_by_time(host: Host, run: Run, playbooks: PlaybookSet, meter: Meter) -> None:
+async def replay_by_time(host: Host, run: Run, playbooks: PlaybookSet, meter: Meter) -> int:
     """Replay the records before `run.ends` in event-time order; carries on where an earlier call stopped.
+
+    Returns the instant it ended at: of the last record, or the end of the window.
 
     Raises UserError `rules-failed` for a record the rules cannot take, which is a bug of ours.
     """
     spool = Spool(host.folder / "spool", {rank: topic for topic, rank in host.ranks.items()})
-    states = HeldStates(host.folder, host.block_cache)
     writer = Writer(host.client_options, f"{host.application}-event-time", host.full_name(POSITIONS), 0)
+    states: HeldStates | None = None
     try:
         await fill(spool, host, run.source, run.ends, run.until_ms, meter)
-        world = World(playbooks, grace_ms=0, hold=states.hold)
         await writer.open()
         committed = await last_position(host, TopicPartition(host.full_name(POSITIONS), 0))
-        states.recover(committed)
         reached = Reached() if committed is None else msgspec.msgpack.decode(committed, type=Reached)
+        states = HeldStates(host.folder, host.block_cache, committed)
+        world = World(playbooks, grace_ms=0, hold=states.hold)
         world.move_time(reached.time_ms)
         playing = _Playing(host, run, world, states, writer, reached)
         meter.begin("replaying", spool.state().count, reached.applied)
         if not reached.ended:
             await playing.play(spool.at(reached.key), spool.after(reached.key), meter)
         meter.end()
+        return playing.reached.time_ms
     finally:
         await writer.close()
-        states.close()
+        if states is not None:
+            states.close()
         spool.close()
 
 
@@ -89,7 +93,7 @@ class _Playing:
         self._world = world
         self._states = states
         self._writer = writer
-        self._reached = reached
+        self.reached = reached
         self._since_ms = run.since_ms or 0
         self._outputs: dict[int, Outputs] = {}
         self._applied = self._made = 0
@@ -97,7 +101,7 @@ class _Playing:
 
     async def play(self, last: Spooled | None, records: Iterator[Spooled], meter: Meter) -> None:
         """Apply all records behind the `last` one, then fire what is due by the end of the window, if there is one."""
-        time_ms = self._reached.time_ms
+        time_ms = self.reached.time_ms
         for spooled in records:
             if spooled.occurred_ms > time_ms:
                 await self._fire_until(spooled.occurred_ms, last, meter)
@@ -185,8 +189,8 @@ class _Playing:
     async def _commit(self, last: Spooled | None, time_ms: int, meter: Meter, *, ended: bool = False) -> None:
         """Everything up to an instant that is over; a crash leaves all of it or nothing (see `held_states`)."""
         reached = Reached(
-            self._reached.applied + self._applied,
-            self._reached.key if last is None else last.key,
+            self.reached.applied + self._applied,
+            self.reached.key if last is None else last.key,
             time_ms,
             ended,
         )
@@ -197,9 +201,12 @@ class _Playing:
                 rows.setdefault(where, []).extend(of_partition)
         position = msgspec.msgpack.encode(reached)
         self._states.seal(position)
+        self._host.crash_point("decided")
         await self._writer.commit(Outgoing(rows, (), position))
-        self._states.write(position)
+        self._host.crash_point("committed")
+        for _ in self._states.write(position):
+            self._host.crash_point("written")
         meter.done(self._applied)
-        self._reached = reached
+        self.reached = reached
         self._outputs = {}
         self._applied = self._made = 0

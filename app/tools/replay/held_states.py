@@ -14,6 +14,7 @@ from app.domain.errors import UserError
 from app.runtime.store import Sealed, Store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from rocksdict import Cache
@@ -32,38 +33,42 @@ class _Batch(msgspec.Struct, array_like=True, frozen=True):
 
 
 class HeldStates:
-    """Stores by processor. `hold` is what a `World` takes; then `recover`, once; then `seal` and `write` in turn."""
+    """Stores by processor. `hold` is what a `World` takes; then `seal` and `write` in turn.
 
-    def __init__(self, folder: Path, cache: Cache | None) -> None:
+    Args:
+        folder: of the stores.
+        cache: of RocksDB's blocks, shared.
+        committed: the position that the batch last committed left in Kafka; None: there is none.
+    """
+
+    def __init__(self, folder: Path, cache: Cache | None, committed: bytes | None) -> None:
         self._folder = folder
         self._cache = cache
+        self._committed = committed
+        redo = self._redo()
+        self._unwritten = redo if redo is not None and redo.position == committed else None
         self._stores: dict[str, Store[Any]] = {}
         self._sealed: dict[str, Sealed] = {}
 
     def hold(self, processor: str, core: Core[Any]) -> tuple[Entities[Any], Deadlines]:
-        """A processor's entities and deadlines, on disk."""
+        """A processor's entities and deadlines on disk, brought to the batch last committed.
+
+        Raises UserError `replay-folder` when the folder holds another place: it has lost something.
+        """
         folder = self._folder / processor
         folder.mkdir(parents=True, exist_ok=True)
         store: Store[Any] = Store(folder, core, self._cache, logged=True)
         self._stores[processor] = store
+        batch = self._unwritten
+        if batch is not None:
+            due = {(at, key): present for at, key, present in batch.deadlines.get(processor, [])}
+            store.put(Sealed(batch.parts.get(processor, {}), due), batch.position, 0)
+        if store.position() != self._committed:
+            hint = "remove this folder and the topics under the prefix, or choose another prefix"
+            raise UserError(
+                "replay-folder", str(folder), "does not hold the states that were committed", hint
+            )
         return store, store.deadlines
-
-    def recover(self, committed: bytes | None) -> None:
-        """Bring every store to the batch last committed, by the position it left in Kafka; None: there is none.
-
-        Raises UserError `replay-folder` when the stores are of another place: the folder has lost something.
-        """
-        batch = self._redo()
-        if batch is not None and batch.position == committed:
-            for processor, store in self._stores.items():
-                due = {(at, key): present for at, key, present in batch.deadlines.get(processor, [])}
-                store.put(Sealed(batch.parts.get(processor, {}), due), batch.position, 0)
-        for store in self._stores.values():
-            if store.position() != committed:
-                hint = "remove this folder and the topics under the prefix, or choose another prefix"
-                raise UserError(
-                    "replay-folder", str(self._folder), "does not hold the states that were committed", hint
-                )
 
     def seal(self, position: bytes) -> None:
         """The batch is decided: write its redo. A crash right after leaves a redo nobody asks for."""
@@ -77,10 +82,14 @@ class HeldStates:
         temporary.write_bytes(msgspec.msgpack.encode(_Batch(position, parts, deadlines)))
         temporary.replace(self._folder / REDO)
 
-    def write(self, position: bytes) -> None:
-        """The batch is committed. A crash between two stores is made good from the redo."""
+    def write(self, position: bytes) -> Iterator[str]:
+        """The batch is committed: write it to one store after the other, each named when done; to be exhausted.
+
+        A crash between two of them is made good from the redo.
+        """
         for processor, store in self._stores.items():
             store.write(self._sealed[processor], position, 0)
+            yield processor
 
     def close(self) -> None:
         """Flush and close all stores."""

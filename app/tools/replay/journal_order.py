@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.tools.replay.follow import Following
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from app.domain.playbook_set import PlaybookSet
     from app.runtime.processor import Host, Processor
     from app.tools.replay.meter import Meter
+    from app.tools.replay.moment import Ends
     from app.tools.replay.options import Run
 
 AT_A_TIME = 8
@@ -22,19 +24,25 @@ AT_A_TIME = 8
 
 
 async def follow_journal(
-    host: Host, run: Run, processors: Sequence[tuple[PlaybookSet, list[Processor]]], meter: Meter
+    host: Host,
+    run: Run,
+    processors: Sequence[tuple[PlaybookSet, list[Processor]]],
+    ends: Ends,
+    meter: Meter,
 ) -> None:
-    """Follow the journal to its end as of now; carries on where an earlier call stopped.
+    """Follow the journal to these ends; carries on where an earlier call stopped.
 
     Args:
         host: a worker's, with the replay's topic names and state folder.
         run: what is asked for.
         processors: those of a worker, under each set of playbooks at hand.
+        ends: of the journal, and of any other topics.
         meter: told of the progress.
     """
     first = processors[0][1]
     topics = list(dict.fromkeys(topic for processor in first for topic in (*processor.inputs, JOURNAL)))
     log = await open_log(host, run.source, topics)
+    log = replace(log, ends={place: min(end, ends.get(place, end)) for place, end in log.ends.items()})
     meter.begin(
         "replaying", sum(end for place, end in log.ends.items() if place.topic != run.source + JOURNAL)
     )

@@ -52,6 +52,10 @@ class Meter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar away: what comes now is the result."""
         self._progress.stop()
 
     def begin(self, what: str, total: int, already: int = 0) -> None:

@@ -99,6 +99,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         order, since_ms, until_ms: as asked.
         playbooks_hash: of a replay in event-time order, which has one set of playbooks; else empty.
         ends: of a replay in event-time order, the offsets before which it takes records, by topic and partition.
+        ended_ms: the instant such a replay ended at, None until then.
         done: it has reached its end, and what lies under its prefix is whole.
         promoted: it has been made the live one.
     """
@@ -109,6 +110,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     until_ms: int | None = None
     playbooks_hash: str = ""
     ends: dict[str, dict[int, int]] = {}
+    ended_ms: int | None = None
     done: bool = False
     promoted: bool = False
 

@@ -16,19 +16,24 @@ from app.runtime.observer import Observer
 from app.service.client import broker_errors, partition_counts
 from app.service.processors import processors
 from app.service.worker import make_host
+from app.tools.replay.comparison import Comparison
+from app.tools.replay.diff_report import print_found
 from app.tools.replay.event_time import replay_by_time
 from app.tools.replay.journal_order import follow_journal
 from app.tools.replay.meter import Meter
+from app.tools.replay.moment import one_moment, output_ends
 from app.tools.replay.order import Order
 from app.tools.replay.place import Place, check_prefix, held_place, prepare, wanted_run
 from app.tools.replay.spooling import input_ends
-from app.wire.topics import load_topics
+from app.wire.topics import JOURNAL, load_topics
 
 if TYPE_CHECKING:
     from app.domain.playbook_set import PlaybookSet
     from app.runtime.processor import Host
     from app.service.settings import Settings
-    from app.tools.replay.options import Options
+    from app.tools.replay.moment import Ends
+    from app.tools.replay.options import Options, Run
+    from app.tools.reports.form import Form
 
 
 def run(settings: Settings, options: Options) -> int:
@@ -69,18 +74,38 @@ async def _replay(
     )
     run = await prepare(settings, place, wanted, counts)
     host = await _host(settings, place)
-    if run.order is Order.EVENT_TIME:
+    live_ends = await one_moment(host, run.source)
+    if run.order is Order.JOURNAL:
+        running = [(playbooks, processors(playbooks)) for playbooks in sets]
+        await follow_journal(host, run, running, live_ends, meter)
+    elif not run.done:
         if not run.ends:
             run = replace(run, ends=await input_ends(host, run.source))
             place.remember(run)
-        if not run.done:
-            await replay_by_time(host, run, sets[0], meter)
-    else:
-        running = [(playbooks, processors(playbooks)) for playbooks in sets]
-        await follow_journal(host, run, running, meter)
+        ended_ms = await replay_by_time(host, run, sets[0], meter)
+        run = replace(run, ended_ms=ended_ms)
     run = replace(run, done=True)
     place.remember(run)
+    if options.diff:
+        return await _compare(host, run, place, live_ends, options.form, meter)
     return 0
+
+
+async def _compare(host: Host, run: Run, place: Place, live_ends: Ends, form: Form, meter: Meter) -> int:
+    """0 when live and replay are equal, 1 when not. A replay by time ends at its last record, and so does the comparison."""
+    until_ms = run.ended_ms if run.until_ms is None else run.until_ms
+    strict = run.order is Order.JOURNAL
+    comparison = Comparison(host, place.folder / "diff", run.since_ms, until_ms, strict=strict)
+    try:
+        outputs = {at: end for at, end in live_ends.items() if at.topic != run.source + JOURNAL}
+        await comparison.read(run.source, outputs, meter, live=True)
+        await comparison.read(place.into, await output_ends(host, place.into), meter, live=False)
+        found = comparison.compare()
+    finally:
+        comparison.close()
+    meter.close()
+    print_found(found, form)
+    return 0 if found.equal else 1
 
 
 async def _host(settings: Settings, place: Place) -> Host:

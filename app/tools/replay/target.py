@@ -101,13 +101,16 @@ class Target:
         """
         if not self._pending:
             return 0
+        self._host.crash_point("decided")
         position = self._pending[-1].position
         if self._rows or position.offsets.get(JOURNAL, 0) > self.sent.offsets.get(JOURNAL, 0):
             outgoing = Outgoing(self._rows, (), dump_position(position))
             await self._writer.commit(outgoing)
             self.sent = position
+        self._host.crash_point("committed")
         for each in self._pending:
             self.store.write(each.decided.sealed, dump_position(each.position), 0)
+        self._host.crash_point("written")
         records = self._records
         self._pending, self._rows = [], {}
         self._records = self._bytes = 0

@@ -1,0 +1,42 @@
+"""Reading topics from one end to the other, as fast as the consumer can."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from app.runtime.hosting.fetching import Fetching, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aiokafka import TopicPartition
+
+_WAIT_S = 0.5
+
+
+async def sweep(
+    client_options: dict[str, Any],
+    starts: Mapping[TopicPartition, int],
+    stops: Mapping[TopicPartition, int],
+    take: Callable[[TopicPartition, list[Row], int], None],
+) -> None:
+    """Hand every committed record from `starts` to before `stops` to `take`, each partition's in order.
+
+    `take` gets the partition, some rows, and the offset reached by them.
+    """
+    left = {place: start for place, start in starts.items() if start < stops[place]}
+    if not left:
+        return
+    fetching = Fetching(client_options, None, None)
+    await fetching.start_at(left)
+    try:
+        while left:
+            await fetching.wait(_WAIT_S)
+            for place, fetched in fetching.take().items():
+                stop = stops[place]
+                reached = min(fetching.position(place), stop)
+                take(place, [row for row in fetched.rows if row[0] < stop], reached)
+                if reached >= stop and left.pop(place, None) is not None:
+                    fetching.consumer.pause(place)
+    finally:
+        await fetching.stop()
