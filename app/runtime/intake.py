@@ -21,6 +21,7 @@ from app.domain.errors import UserError
 from app.runtime.assignor import Unit, make_assignor
 from app.runtime.hosting.fetching import Fetching
 from app.runtime.partition import Partition, Phase
+from app.runtime.promotion import UnfinishedPromotionError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -279,6 +280,11 @@ class Intake(ConsumerRebalanceListener):
         except asyncio.CancelledError:
             self._opening.pop(unit, None)
             raise
+        except UnfinishedPromotionError as error:
+            # To try again would fence whoever is at it.
+            self._opening.pop(unit, None)
+            if self.failed is not None and not self.failed.done():
+                self.failed.set_exception(error)
         except Exception as error:  # noqa: BLE001  tried again, with a growing wait
             self._opening.pop(unit, None)
             log.warning("%r cannot be opened: %r", partition, error)

@@ -20,6 +20,7 @@ from app.runtime.deadlines import DeadlineIndex, Entry
 from app.runtime.layout import (
     CHANGELOG_KEY,
     POSITION_KEY,
+    PROMOTION_KEY,
     deadline_key,
     part_key,
 )
@@ -196,6 +197,11 @@ class Store(Generic[E]):
     def position(self) -> bytes | None:
         """The position as last written or restored; None for an empty partition."""
         found: bytes | None = self._db.get(POSITION_KEY)
+        return found
+
+    def promotion(self) -> bytes | None:
+        """The marker of a promotion that is not finished, as restored; None: there is none."""
+        found: bytes | None = self._db.get(PROMOTION_KEY)
         return found
 
     def changelog_mark(self) -> ChangelogMark | None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from dataclasses import replace
+from typing import Any
 
 from aiokafka import TopicPartition
 
@@ -17,6 +18,7 @@ from app.tools import tail
 from app.tools.committed import committed_reader
 from app.tools.replay import run as replaying
 from app.tools.replay.options import Options
+from app.wire.codec import Codec
 from app.wire.topics import JOURNAL
 from tests.integration.deployment import LAUNCHER, PATIENCE_S, REENGAGE, Deployment
 from tests.integration.faults import Faults
@@ -113,9 +115,22 @@ def inputs_by_time(deployment: Deployment) -> list[str]:
     return found
 
 
-def journal(deployment: Deployment, under: str = "") -> list[tuple[object, ...]]:
-    """Offsets, time and mark of each commit, partition by partition."""
+def records_of(deployment: Deployment, under: str, topics: tuple[str, ...]) -> list[Any]:
+    """The decoded outputs of these topics, by member and sequence."""
+    codec = Codec()
+    found = [
+        codec.decode(topic, key, value, 0)
+        for (topic, _, key), values in rows(deployment, under, topics).items()
+        for value in values
+    ]
+    return sorted(found, key=lambda record: (record.member_id, record.sequence))
+
+
+def journal(deployment: Deployment, under: str = "") -> list[tuple[Any, ...]]:
+    """Partition, processor, offsets, time and mark of each commit, partition by partition."""
+    codec = Codec()
     return [
         (number, entry.processor, entry.offsets, entry.time, entry.mark_due, entry.mark_entity)
-        for _, number, entry in deployment.records_under(under, JOURNAL)
+        for (topic, number, key), values in sorted(rows(deployment, under, (JOURNAL,)).items())
+        for entry in (codec.decode(topic, key, value, 0) for value in values)
     ]

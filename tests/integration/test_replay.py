@@ -6,10 +6,24 @@ import signal
 
 import pytest
 
+from app.domain.errors import UserError
+from app.domain.outputs import OUTPUTS
+from app.playbooks.loader import load_playbooks
+from app.tools.replay.order import Order
 from app.tools.reports.form import Form
+from tests.integration.deployment import until
+from tests.integration.desk_history import PLAYBOOK, DeskHistory
 from tests.integration.faults import Faults
-from tests.integration.history import History
-from tests.integration.replaying import assert_equal_to_live, replay, replay_command, replay_printing
+from tests.integration.history import DAY_MS, START_MS, History
+from tests.integration.nudge_history import NudgeHistory, write_playbooks
+from tests.integration.replaying import (
+    assert_equal_to_live,
+    journal,
+    records_of,
+    replay,
+    replay_command,
+    replay_printing,
+)
 
 pytestmark = pytest.mark.broker
 
@@ -73,3 +87,54 @@ def test_it_goes_on_with_what_the_workers_have_done_since(deploy):
     deployment.drain()
     assert replay(deployment, "again-") == 0
     assert_equal_to_live(deployment, "again-")
+
+
+def test_desks_merges_scores_nudges_and_the_wall_clock_come_out_as_they_did(deploy):
+    """A worker that lives: what crosses between members and desks, and timers that the wall clock has fired."""
+    deployment = deploy(partitions=3, REENGAGE_IDLE="1s")
+    folder = deployment.folder / "playbooks"
+    deployment.more["REENGAGE_PLAYBOOKS"] = write_playbooks(folder)
+    (folder / "re-engager.toml").write_text(PLAYBOOK)
+    worker = deployment.start_worker(faults=SMALL)
+    deployment.produce(NudgeHistory(19, records=500))
+    deployment.produce(DeskHistory(19, records=500, partitions=3))
+    until(lambda: any(entry[3] > START_MS + 300 * DAY_MS for entry in journal(deployment)), "the wall clock")
+    worker.stop()
+    assert replay(deployment, "again-") == 0
+    assert_equal_to_live(deployment, "again-")
+    assert journal(deployment, "again-") == journal(deployment)
+
+
+def test_over_changed_playbooks_it_says_so_and_takes_both_sets(deploy):
+    deployment = deploy()
+    first, second = (deployment.folder / name for name in ("first", "second"))
+    for folder, days in ((first, 5), (second, 3)):
+        folder.mkdir()
+        (folder / "re-engager.toml").write_text(f'kind = "reengager"\n[inactivity]\nafter = "{days}d"\n')
+    records = list(History(20, records=1_200))
+    for folder, part in ((first, records[:600]), (second, records[600:])):
+        deployment.produce(part)
+        deployment.more["REENGAGE_PLAYBOOKS"] = str(folder)
+        deployment.drain(faults=SMALL)
+    with pytest.raises(UserError, match=load_playbooks(first).hash) as refused:
+        replay(deployment, "again-")
+    assert refused.value.reference == "other-playbooks"
+    assert replay(deployment, "again-", order=Order.JOURNAL, playbooks=(first,)) == 0
+    assert_equal_to_live(deployment, "again-")
+
+
+@pytest.mark.parametrize("days", [10, 25])
+def test_a_window_holds_the_live_outputs_of_its_instants(deploy, days):
+    """Up to an instant: what live had put out when its time passed it. From it on: all the rest."""
+    deployment = deploy(partitions=1)
+    deployment.produce(sent for sent in History(22, records=800, bad=0) if sent.topic == "activity")
+    deployment.drain()
+    instant_ms = START_MS + days * DAY_MS
+    assert replay(deployment, "since-", since_ms=instant_ms + 1) == 0
+    assert replay(deployment, "until-", until_ms=instant_ms) == 0
+    sequenced = tuple(topic for topic in OUTPUTS if topic not in ("member-snapshot", "dead-letter"))
+    live, since, until_then = (records_of(deployment, under, sequenced) for under in ("", "since-", "until-"))
+    assert since == [record for record in live if record.occurred_at > instant_ms]
+    assert until_then
+    early = [record for record in live if record.occurred_at <= instant_ms]
+    assert all(record in early for record in until_then)

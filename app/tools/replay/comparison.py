@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import struct
 from collections import Counter
+from contextlib import aclosing
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -110,12 +111,11 @@ class Comparison:
         meter.begin("reading live outputs" if live else "reading replayed outputs", sum(ends.values()))
         reached = dict.fromkeys(ends, 0)
 
-        def keep(place: TopicPartition, rows: list[Row], at: int) -> None:
-            self._keep(side, place.topic.removeprefix(prefix), rows)
-            meter.done(at - reached[place])
-            reached[place] = at
-
-        await sweep(self._host.client_options, reached, ends, keep)
+        async with aclosing(sweep(self._host.client_options, reached, ends)) as swept:
+            async for place, rows, at in swept:
+                self._keep(side, place.topic.removeprefix(prefix), rows)
+                meter.done(at - reached[place])
+                reached[place] = at
         meter.end()
 
     def _keep(self, side: bytes, topic: str, rows: list[Row]) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from app.domain.playbook_set import PlaybookSet
     from app.runtime.processor import Host, Processor
     from app.tools.replay.meter import Meter
-    from app.tools.replay.moment import Ends
+    from app.tools.replay.offsets import Ends
     from app.tools.replay.options import Run
 
 AT_A_TIME = 8

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from app.domain.outputs import OUTPUTS
+from app.tools.replay.offsets import Ends, asking, ends_of
 from app.wire.topics import JOURNAL
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ APART_S = 0.004
 
 MOST_LOOKS = 500
 
-Ends = dict[TopicPartition, int]
-
 
 async def one_moment(host: Host, prefix: str) -> Ends:
     """Offsets behind the last committed record of journal and outputs, such that the outputs are the journal's commits.
@@ -29,12 +28,8 @@ async def one_moment(host: Host, prefix: str) -> Ends:
     A worker's transaction writes to topics of one partition number, so each number is looked at until nothing has
     moved between two looks. One that never stands still is taken as it was last seen.
     """
-    consumer = AIOKafkaConsumer(**host.client_options, isolation_level="read_committed")
-    await consumer.start()
-    try:
-        places = _places(host, prefix, (JOURNAL, *OUTPUTS))
-        consumer.assign(places)
-        consumer.pause(*places)
+    places = _places(host, prefix, (JOURNAL, *OUTPUTS))
+    async with asking(host.client_options, places) as consumer:
         ends: Ends = await consumer.end_offsets(places)
         moving = {place.partition for place in places}
         for _ in range(MOST_LOOKS):
@@ -45,23 +40,12 @@ async def one_moment(host: Host, prefix: str) -> Ends:
             ends |= now
             if not moving:
                 break
-    finally:
-        await consumer.stop()
     return ends
 
 
 async def output_ends(host: Host, prefix: str) -> Ends:
     """Where the outputs under a prefix end now."""
-    consumer = AIOKafkaConsumer(**host.client_options, isolation_level="read_committed")
-    await consumer.start()
-    try:
-        places = _places(host, prefix, OUTPUTS)
-        consumer.assign(places)
-        consumer.pause(*places)
-        ends: Ends = await consumer.end_offsets(places)
-    finally:
-        await consumer.stop()
-    return ends
+    return await ends_of(host.client_options, _places(host, prefix, OUTPUTS))
 
 
 def _places(host: Host, prefix: str, topics: Iterable[str]) -> list[TopicPartition]:

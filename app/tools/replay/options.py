@@ -101,7 +101,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         ends: of a replay in event-time order, the offsets before which it takes records, by topic and partition.
         ended_ms: the instant such a replay ended at, None until then.
         done: it has reached its end, and what lies under its prefix is whole.
-        promoted: it has been made the live one.
+        promoting: it is being made the live one; promoted: it has been.
     """
 
     source: str
@@ -112,6 +112,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     ends: dict[str, dict[int, int]] = {}
     ended_ms: int | None = None
     done: bool = False
+    promoting: bool = False
     promoted: bool = False
 
 

@@ -6,11 +6,12 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from app.domain.errors import UserError
 from app.runtime.hosting.fetching import Fetching, Row
 from app.runtime.merge import InputRecord
+from app.tools.replay.offsets import begins_of, ends_of
 from app.wire.topics import JOURNAL
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 BUFFERED_BYTES = 8 << 20
 """Of one topic, before it is fetched no further while the others catch up."""
+
+PROMOTED = b"promotion"
+"""Key of the journal's entry for a promotion; those of commits have the processor's name."""
 
 _WAIT_S = 0.5
 
@@ -52,21 +56,11 @@ class Log:
 
 async def open_log(host: Host, prefix: str, topics: Iterable[str]) -> Log:
     """Ask the brokers where these topics begin and end. Raises UserError `inputs-gone` for one that lost its beginning."""
-    consumer = AIOKafkaConsumer(**host.client_options, isolation_level="read_committed")
-    await consumer.start()
-    try:
-        places = [
-            TopicPartition(prefix + topic, number)
-            for topic in topics
-            for number in range(host.partitions[topic])
-        ]
-        # An assignment makes all topics known at once; see `committed.committed_reader`.
-        consumer.assign(places)
-        consumer.pause(*places)
-        begins = await consumer.beginning_offsets(places)
-        ends = await consumer.end_offsets(places)
-    finally:
-        await consumer.stop()
+    places = [
+        TopicPartition(prefix + topic, number) for topic in topics for number in range(host.partitions[topic])
+    ]
+    begins = await begins_of(host.client_options, places)
+    ends = await ends_of(host.client_options, places)
     for where, begin in begins.items():
         if begin > 0:
             hint = "a replay needs every record from the first on; inputs and journal are kept for ever by default"
@@ -114,13 +108,25 @@ class Reading:
         while True:
             while rows:
                 offset, appended_ms, key, value = rows.popleft()
-                if key == name:
+                if key in (name, PROMOTED):
                     entry = self._host.codec.decode(JOURNAL, key, value, appended_ms)
-                    return Commit(entry, offset + 1)
+                    if key == name:
+                        return Commit(entry, offset + 1)
+                    if entry.processor == processor:
+                        raise self._promoted(where, offset)
             self._bytes[JOURNAL] = 0
             if self._fetching.position(where) >= self._log.ends[where]:
                 return None
             await self._pump({JOURNAL})
+
+    @staticmethod
+    def _promoted(where: TopicPartition, offset: int) -> UserError:
+        return UserError(
+            "promoted-history",
+            f"{where.topic} {where.partition}, offset {offset}",
+            "here a replay was promoted: what lies before did not make what is live",
+            "use --order event-time",
+        )
 
     async def records(self, offsets: Mapping[str, int]) -> list[InputRecord]:
         """What lies below these offsets and was not taken yet, merged as a live partition does (contract 5).

@@ -11,6 +11,7 @@ import uvloop
 from msgspec.structs import replace
 
 from app.domain.calendar import load_tables
+from app.domain.errors import UserError, UserErrors
 from app.playbooks.loader import load_playbooks
 from app.runtime.observer import Observer
 from app.service.client import broker_errors, partition_counts
@@ -19,11 +20,15 @@ from app.service.worker import make_host
 from app.tools.replay.comparison import Comparison
 from app.tools.replay.diff_report import print_found
 from app.tools.replay.event_time import replay_by_time
+from app.tools.replay.groups import find_obstacles
 from app.tools.replay.journal_order import follow_journal
 from app.tools.replay.meter import Meter
 from app.tools.replay.moment import one_moment, output_ends
 from app.tools.replay.order import Order
 from app.tools.replay.place import Place, check_prefix, held_place, prepare, wanted_run
+from app.tools.replay.promotable import Promotable
+from app.tools.replay.promote import Promoting
+from app.tools.replay.promotion_plan import print_plan
 from app.tools.replay.spooling import input_ends
 from app.wire.topics import JOURNAL, load_topics
 
@@ -31,7 +36,7 @@ if TYPE_CHECKING:
     from app.domain.playbook_set import PlaybookSet
     from app.runtime.processor import Host
     from app.service.settings import Settings
-    from app.tools.replay.moment import Ends
+    from app.tools.replay.offsets import Ends
     from app.tools.replay.options import Options, Run
     from app.tools.reports.form import Form
 
@@ -73,8 +78,36 @@ async def _replay(
         settings.topic_prefix, options.chosen_order, options.since_ms, options.until_ms, sets[0].hash
     )
     run = await prepare(settings, place, wanted, counts)
-    host = await _host(settings, place)
+    live = await make_host(settings, place.states, wall_clock=False, observer=Observer())
+    host = _under(place.into, live)
+    _refuse_promoted(run, options)
     live_ends = await one_moment(host, run.source)
+    if not run.promoting:
+        run = await _go(host, run, place, sets, live_ends, meter)
+    code = 0
+    if options.diff:
+        code = await _compare(host, run, place, live_ends, options.form, meter)
+    if options.promote:
+        await _promote(settings, live, run, place, sets[0], meter, dry_run=options.dry_run)
+    return code
+
+
+def _refuse_promoted(run: Run, options: Options) -> None:
+    """Raises UserError for a replay that is being promoted, or has been, and is asked for anything else."""
+    if not run.promoting or (options.promote and not options.diff and not options.dry_run):
+        return
+    place = f"--into {options.into}"
+    if run.promoted:
+        hint = "choose another prefix; the topics under this one may be deleted"
+        raise UserError("promoted", place, "this replay has been made the live one", hint)
+    hint = f"finish it first: reengage replay --into {options.into} --promote"
+    raise UserError("unfinished-promotion", place, "was interrupted while it was being promoted", hint)
+
+
+async def _go(
+    host: Host, run: Run, place: Place, sets: list[PlaybookSet], live_ends: Ends, meter: Meter
+) -> Run:
+    """Replay to the end, from where an earlier call stopped; returns what the folder then remembers."""
     if run.order is Order.JOURNAL:
         running = [(playbooks, processors(playbooks)) for playbooks in sets]
         await follow_journal(host, run, running, live_ends, meter)
@@ -82,13 +115,38 @@ async def _replay(
         if not run.ends:
             run = replace(run, ends=await input_ends(host, run.source))
             place.remember(run)
-        ended_ms = await replay_by_time(host, run, sets[0], meter)
-        run = replace(run, ended_ms=ended_ms)
+        run = replace(run, ended_ms=await replay_by_time(host, run, sets[0], meter))
     run = replace(run, done=True)
     place.remember(run)
-    if options.diff:
-        return await _compare(host, run, place, live_ends, options.form, meter)
-    return 0
+    return run
+
+
+async def _promote(
+    settings: Settings,
+    live: Host,
+    run: Run,
+    place: Place,
+    playbooks: PlaybookSet,
+    meter: Meter,
+    *,
+    dry_run: bool,
+) -> None:
+    """Make it live, or say what that would do. What stands in the way is reported all at once."""
+    source = Promotable(place.states, run, live.partitions)
+    running = processors(playbooks)
+    promoting = Promoting(live, run, place.into, running, source, meter)
+    if run.promoted and not await promoting.unfinished():
+        meter.say(f"the replay into {place.into} has been promoted before")
+        return
+    obstacles = await find_obstacles(settings)
+    if dry_run:
+        await print_plan(live, run, place.into, running, source)
+    if obstacles:
+        raise UserErrors(obstacles)
+    if not dry_run:
+        place.remember(replace(run, promoting=True))
+        await promoting.run(lambda: place.remember(replace(run, promoting=True, promoted=True)))
+        meter.say(f"the replay into {place.into} is live now; start the workers")
 
 
 async def _compare(host: Host, run: Run, place: Place, live_ends: Ends, form: Form, meter: Meter) -> int:
@@ -108,12 +166,11 @@ async def _compare(host: Host, run: Run, place: Place, live_ends: Ends, form: Fo
     return 0 if found.equal else 1
 
 
-async def _host(settings: Settings, place: Place) -> Host:
-    """A worker's, but that it writes under the replay's prefix, and no clock moves anything."""
-    live = await make_host(settings, place.states, wall_clock=False, observer=Observer())
+def _under(into: str, live: Host) -> Host:
+    """A worker's host, but that it writes under the replay's prefix."""
     return dataclasses.replace(
         live,
-        application=f"{settings.app}-replay-{place.into}",
-        full_name=lambda name: place.into + name,
+        application=f"{live.application}-replay-{into}",
+        full_name=lambda name: into + name,
         exactly_once=True,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from aiokafka import TopicPartition
@@ -50,17 +51,15 @@ async def fill(spool: Spool, host: Host, prefix: str, ends: Ends, until_ms: int 
     offsets = {topic: dict(of_topic) for topic, of_topic in state.offsets.items()}
     count = state.count
 
-    def keep(place: TopicPartition, rows: list[Row], reached: int) -> None:
-        nonlocal count
-        topic, number = place.topic.removeprefix(prefix), place.partition
-        spooled = _places(host, topic, number, rows, until_ms)
-        count += len(spooled)
-        of_topic = offsets.setdefault(topic, {})
-        meter.done(reached - of_topic.get(number, 0))
-        of_topic[number] = reached
-        spool.write(spooled, SpoolState(offsets, count))
-
-    await sweep(host.client_options, starts, stops, keep)
+    async with aclosing(sweep(host.client_options, starts, stops)) as swept:
+        async for place, rows, reached in swept:
+            topic, number = place.topic.removeprefix(prefix), place.partition
+            spooled = _places(host, topic, number, rows, until_ms)
+            count += len(spooled)
+            of_topic = offsets.setdefault(topic, {})
+            meter.done(reached - of_topic.get(number, 0))
+            of_topic[number] = reached
+            spool.write(spooled, SpoolState(offsets, count))
     meter.end()
 
 

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.runtime.hosting.fetching import Fetching, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncGenerator, Mapping
 
     from aiokafka import TopicPartition
 
 _WAIT_S = 0.5
 
 
+class Swept(NamedTuple):
+    """Some records of a partition, and the offset reached with them."""
+
+    place: TopicPartition
+    rows: list[Row]
+    reached: int
+
+
 async def sweep(
     client_options: dict[str, Any],
     starts: Mapping[TopicPartition, int],
     stops: Mapping[TopicPartition, int],
-    take: Callable[[TopicPartition, list[Row], int], None],
-) -> None:
-    """Hand every committed record from `starts` to before `stops` to `take`, each partition's in order.
-
-    `take` gets the partition, some rows, and the offset reached by them.
-    """
+) -> AsyncGenerator[Swept, None]:
+    """Every committed record from `starts` to before `stops`, those of a partition in their order."""
     left = {place: start for place, start in starts.items() if start < stops[place]}
     if not left:
         return
@@ -35,8 +39,8 @@ async def sweep(
             for place, fetched in fetching.take().items():
                 stop = stops[place]
                 reached = min(fetching.position(place), stop)
-                take(place, [row for row in fetched.rows if row[0] < stop], reached)
                 if reached >= stop and left.pop(place, None) is not None:
                     fetching.consumer.pause(place)
+                yield Swept(place, [row for row in fetched.rows if row[0] < stop], reached)
     finally:
         await fetching.stop()
