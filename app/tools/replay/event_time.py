@@ -76,10 +76,11 @@ async def replay_by_time(host: Host, run: Run, playbooks: PlaybookSet, meter: Me
         meter.end()
         return playing.reached.time_ms
     finally:
-        await writer.close()
+        # First what waits for nothing: a cancellation may end this here too.
+        spool.close()
         if states is not None:
             states.close()
-        spool.close()
+        await writer.close()
 
 
 class _Playing:

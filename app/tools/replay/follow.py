@@ -93,8 +93,9 @@ class Following:
             finally:
                 await reading.stop()
         finally:
-            await target.close()
+            # First what waits for nothing: a cancellation may end this here too.
             target.store.close()
+            await target.close()
 
     def _open_store(self) -> Store[Any]:
         self._core = self._processor.make_core()
