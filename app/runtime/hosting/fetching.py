@@ -83,6 +83,8 @@ class Fetching:
         self.consumer.assign(list(offsets))
         for where, offset in offsets.items():
             self.consumer.seek(where, offset)
+        # Lets the consumer's own tasks begin: stopped before they have, it raises their CancelledError.
+        await asyncio.sleep(0)
 
     async def _connect(self) -> None:
         await self.consumer.start()
