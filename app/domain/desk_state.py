@@ -99,7 +99,7 @@ class Desk(Entity):
         return desk
 
     def dump(self) -> Iterator[tuple[int, bytes | None]]:
-        """The head, and the buckets that changed since the last call; see `entity.Core.dump`."""
+        """The head, after the buckets that changed since the last call; see `entity.Core.dump`."""
         changed: dict[int, list[Ticket]] = {bucket: [] for bucket in sorted(self._changed)}
         if changed:
             self._changed.clear()
@@ -109,9 +109,9 @@ class Desk(Entity):
         for bucket, held in changed.items():
             self.head.buckets = self.head.buckets & ~(1 << bucket) | bool(held) << bucket
         self.head.armed_for = self.armed_for
-        yield HEAD_PART, bytes([_VERSION]) + _encode(self.head)
         for bucket, held in changed.items():
             yield bucket + 1, bytes([_VERSION]) + _encode(held) if held else None
+        yield HEAD_PART, bytes([_VERSION]) + _encode(self.head)
 
     def waiting(self) -> list[Ticket]:
         """The tickets that wait, in the order in which they are served (contract 6.1)."""

@@ -52,9 +52,8 @@ class Member(Entity):
         return cls(key, hot, read if hot.older_ids or hot.has_cold else None)
 
     def dump(self) -> Iterator[tuple[int, bytes | None]]:
-        """The hot part, and the others if they changed since the last call; see `entity.Core.dump`."""
+        """The hot part, after the others if they changed since the last call; see `entity.Core.dump`."""
         self.hot.armed_for = self.armed_for
-        yield HOT_PART, encode_hot(self.hot)
         if self._older_changed and self._older is not None:
             self._older_changed = self._ids_gone = False
             yield IDS_PART, encode_ids(self._older)
@@ -67,6 +66,7 @@ class Member(Entity):
         elif self._cold_gone:
             self._cold_gone = False
             yield COLD_PART, None
+        yield HOT_PART, encode_hot(self.hot)
 
     def cold(self) -> Cold:
         """The cold part; an empty one if none was ever written. May read the store once."""

@@ -15,12 +15,15 @@ from app.domain.workflow import workflow_id
 
 if TYPE_CHECKING:
     from app.domain.member import Member
-    from app.domain.state import Hot
+    from app.domain.state import Hot, Workflow
     from app.domain.turn import Turn
 
 SNAPSHOT_TIMER = "snapshot"
 REST_MS = 5 * SECOND_MS
 """Of the member's time, between two snapshots that nothing urgent calls for."""
+
+_NO_TRANSFER = TransferView()
+_UNTOLD_TRANSFER = TransferView(state=PENDING)
 
 
 def settle_page(turn: Turn) -> None:
@@ -63,7 +66,7 @@ def page(member: Member) -> MemberSnapshot:
         setup_steps=[] if setup is None else steps_in_order(setup),
         setup_completed_at=None if setup is None else setup.completed_ms,
         transfer=_transfer(shown),
-        workflows=_workflows(member) if hot.workflows else [],
+        workflows=_workflows(member.key, hot.workflows) if hot.workflows else [],
         owner_id=hot.owner_id,
         coach_id=hot.coach_id,
         company_id=hot.company_id,
@@ -83,33 +86,35 @@ def _inactive_since(hot: Hot) -> int | None:
 
 def _first_reengager(hot: Hot) -> ReengagerState | None:
     """Whose set-up and transfer the page shows: with several re-engagers, the first by name."""
-    names = [name for name, state in hot.states.items() if isinstance(state, ReengagerState)]
-    found = hot.states[min(names)] if names else None
-    return found if isinstance(found, ReengagerState) else None
+    first, found = "", None
+    for name, state in hot.states.items():
+        if type(state) is ReengagerState and (found is None or name < first):
+            first, found = name, state
+    return found
 
 
 def _transfer(shown: ReengagerState | None) -> TransferView:
     """Where the transfer stands; none is pending where there is no re-engager."""
     if shown is None:
-        return TransferView()
+        return _NO_TRANSFER
     transfer = shown.transfer
     if transfer is None:
-        return TransferView(state=PENDING)
+        return _UNTOLD_TRANSFER
     return TransferView(
         state=transfer.state, pool=transfer.pool, program=transfer.program, attempts=transfer.attempts
     )
 
 
-def _workflows(member: Member) -> list[WorkflowView]:
+def _workflows(member_id: str, workflows: dict[str, Workflow]) -> list[WorkflowView]:
     """The open workflows, in the order in which they were opened."""
     return [
         WorkflowView(
-            workflow_id=workflow_id(stem, member.key, workflow.number),
+            workflow_id=workflow_id(stem, member_id, workflow.number),
             kind=workflow.kind,
             reason=workflow.reason,
             opened_at=workflow.opened_ms,
         )
-        for stem, workflow in (member.hot.workflows or {}).items()
+        for stem, workflow in workflows.items()
     ]
 
 

@@ -69,8 +69,10 @@ def playbook_of(workflow_stem: str) -> str:
 
 def workflow_id(workflow_stem: str, member_id: str, number: int) -> str:
     """The id others know the workflow by."""
-    playbook, colon, ref = workflow_stem.partition(":")
-    return f"{playbook}:{member_id}{colon}{ref}:{number}"
+    if ":" not in workflow_stem:
+        return f"{workflow_stem}:{member_id}:{number}"
+    playbook, _, ref = workflow_stem.partition(":")
+    return f"{playbook}:{member_id}:{ref}:{number}"
 
 
 def workflow_of(turn: Turn, workflow_stem: str) -> Workflow | None:

@@ -49,6 +49,9 @@ SWEEP_SLICE = 500
 
 _LAST_KEY = "\U0010ffff"
 
+_WRAPPED = frozenset({Rerouted, MemberMoved})
+_NO_OUTPUT = frozenset({Refused, PageGone, Hop})
+
 HISTORY_LAG_MS = 5 * 60_000
 """A record appended this long after it occurred says that history is being loaded (contract 5)."""
 
@@ -215,7 +218,9 @@ class Decider:
 
     def _apply(self, record: InputRecord, outputs: Outputs) -> None:
         try:
-            event = self._event(record)
+            event = self._decode(record.topic, record.key, record.value, record.appended_ms)
+            if type(event) in _WRAPPED:
+                event = self._unwrapped(event)
         except BadRecord as bad:
             outputs.dead_letter(record, bad.error, bad.message, bad.occurred_at)
             return
@@ -245,13 +250,12 @@ class Decider:
         if self._sink.outputs:
             self._collect(record, outputs, occurred_ms)
 
-    def _event(self, record: InputRecord) -> Any:
-        """The record decoded, out of its wrapping if it was rerouted or moved. Raises BadRecord."""
-        event: Any = self._decode(record.topic, record.key, record.value, record.appended_ms)
+    def _unwrapped(self, event: Any) -> Any:
+        """A record out of its wrapping, if it was rerouted or moved; any other as it is. Raises BadRecord."""
         if type(event) is Rerouted:
-            event = self._decode(event.source_topic, event.key, event.value, event.appended_at)
-        elif type(event) is MemberMoved:
-            event = read_hop(self._host.codec, event) or event
+            return self._decode(event.source_topic, event.key, event.value, event.appended_at)
+        if type(event) is MemberMoved:
+            return read_hop(self._host.codec, event) or event
         return event
 
     def _apply_once(self, key: str, event: Any, record: InputRecord) -> None:
@@ -291,15 +295,9 @@ class Decider:
         """Take what the rules put out for a record, or for the silent entities whose timers it made due."""
         decided = self._sink.outputs
         for output in decided:
-            if type(output) is Refused:
-                outputs.refused(record, output, occurred_ms)
-                continue
-            if type(output) is PageGone:
-                outputs.page_gone(output.member_id)
-                continue
             try:
-                if record is not None and type(output) is Hop:
-                    outputs.send_on(output, record)
+                if type(output) in _NO_OUTPUT:
+                    self._note(output, record, outputs, occurred_ms)
                 else:
                     outputs.add(output)
             except TooLarge as large:
@@ -307,6 +305,16 @@ class Decider:
                     raise TimerFailed(large.entity) from large
                 raise Spoilt(record, "too_large", str(large), occurred_ms) from large
         decided.clear()
+
+    @staticmethod
+    def _note(output: object, record: InputRecord | None, outputs: Outputs, occurred_ms: int | None) -> None:
+        """Take what stands among the outputs and is none."""
+        if type(output) is Refused:
+            outputs.refused(record, output, occurred_ms)
+        elif type(output) is PageGone:
+            outputs.page_gone(output.member_id)
+        elif type(output) is Hop and record is not None:
+            outputs.send_on(output, record)
 
     def _finish(
         self, outputs: Outputs, offsets: dict[str, int], swept_to: str | None, records: int, woken: int
@@ -340,7 +348,8 @@ class Decider:
         own = [record for record in batch if record.key == large.entity.encode()]
         for record in sorted(own, key=lambda record: len(record.value or b""), reverse=True):
             with contextlib.suppress(BadRecord):
-                return Spoilt(record, "too_large", str(large), self._event(record).occurred_at)
+                event = self._decode(record.topic, record.key, record.value, record.appended_ms)
+                return Spoilt(record, "too_large", str(large), self._unwrapped(event).occurred_at)
         return TimerFailed(large.entity)
 
 

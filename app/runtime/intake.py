@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from app.domain.errors import UserError
 from app.runtime.assignor import Unit, make_assignor
 from app.runtime.hosting.fetching import Fetching
 from app.runtime.partition import Partition, Phase
-from app.runtime.promotion import UnfinishedPromotionError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -75,6 +74,7 @@ class Intake(ConsumerRebalanceListener):
         self._opening: dict[Unit, asyncio.Task[None]] = {}
         self._failures: dict[Unit, int] = {}
         self._suspect: set[Unit] = set()
+        self._starts: dict[TopicPartition, int] = {}
         self._assigned = asyncio.Event()
         self.failed: asyncio.Future[None] | None = None
 
@@ -140,7 +140,12 @@ class Intake(ConsumerRebalanceListener):
 
     def _feed(self) -> None:
         """Put what has come into the merges, and stop or resume the fetching of what is full."""
-        for where, fetched in self._fetching.take().items():
+        try:
+            taken = self._fetching.take()
+        except OffsetOutOfRangeError as error:
+            ((where, offset), *_) = error.args[0].items()
+            raise _truncated(where, offset) from error
+        for where, fetched in taken.items():
             name, topic = self._by_topic[where.topic]
             partition = self.partitions.get((name, where.partition))
             if partition is None or partition.merge is None:
@@ -189,8 +194,13 @@ class Intake(ConsumerRebalanceListener):
         try:
             await self._take_over(list(assigned))
         except Exception as error:  # noqa: BLE001  aiokafka would log it and go on
-            if self.failed is not None and not self.failed.done():
-                self.failed.set_exception(error)
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """End the worker with this error; of several the first is told."""
+        if self.failed is not None and not self.failed.done():
+            self.failed.set_exception(error)
+        self._fetching.wake()
 
     async def _take_over(self, assigned: list[TopicPartition]) -> None:
         generation = self._fetching.generation
@@ -256,10 +266,10 @@ class Intake(ConsumerRebalanceListener):
             self._fetching.consumer.seek(where, 0)
 
     def _read_on(self, partition: Partition) -> None:
-        """Seek every input to the partition's position, and let it be fetched."""
+        """Seek every input to the partition's position, and let it be fetched; one never read is read from its start."""
         partition.resume()
         for name, where in partition.inputs.items():
-            self._fetching.consumer.seek(where, partition.position.offsets.get(name, 0))
+            self._fetching.consumer.seek(where, partition.position.offsets.get(name, self._starts[where]))
             self._fetching.consumer.resume(where)
 
     async def _bring_up(self, unit: Unit, partition: Partition) -> None:
@@ -273,6 +283,7 @@ class Intake(ConsumerRebalanceListener):
             log.info(
                 "%r is ready: %d changelog records in %.2f s", partition, count, time.monotonic() - started
             )
+            await self._look_for_gaps(partition)
             self._opening.pop(unit, None)
             self._read_on(partition)
             self._failures.pop(unit, None)
@@ -280,15 +291,22 @@ class Intake(ConsumerRebalanceListener):
         except asyncio.CancelledError:
             self._opening.pop(unit, None)
             raise
-        except UnfinishedPromotionError as error:
-            # To try again would fence whoever is at it.
+        except UserError as error:
             self._opening.pop(unit, None)
-            if self.failed is not None and not self.failed.done():
-                self.failed.set_exception(error)
+            self._fail(error)
         except Exception as error:  # noqa: BLE001  tried again, with a growing wait
             self._opening.pop(unit, None)
             log.warning("%r cannot be opened: %r", partition, error)
             self._reopen(partition, error)
+
+    async def _look_for_gaps(self, partition: Partition) -> None:
+        """Refuse an input that has lost records we have not applied. Raises UserError: no retry would find them."""
+        starts = await self._fetching.starts_of(partition.inputs.values())
+        self._starts.update(starts)
+        for name, where in partition.inputs.items():
+            offset = partition.position.offsets.get(name)
+            if offset is not None and offset < starts[where]:
+                raise _truncated(where, offset, starts[where])
 
     def _reopen(self, partition: Partition, error: BaseException) -> None:
         """Open a broken partition again, if it is still ours when the wait is over.
@@ -364,3 +382,15 @@ class Intake(ConsumerRebalanceListener):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LEAVE_TIMEOUT_S):
                 await self._fetching.stop()
+
+
+def _truncated(where: TopicPartition, offset: int, start: int | None = None) -> UserError:
+    """An input no longer holds the next record we would apply."""
+    first = "" if start is None else f", the first it still holds is {start}"
+    return UserError(
+        "input-truncated",
+        f"{where.topic}-{where.partition} offset {offset}",
+        f"the broker has deleted records that were not applied yet{first}",
+        "inputs are kept for ever (retention.ms=-1; `reengage topics diff` shows where they are not). What is lost cannot"
+        " be applied: start anew under another REENGAGE_TOPIC_PREFIX, with the events produced again",
+    )

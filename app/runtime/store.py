@@ -125,16 +125,15 @@ class Store(Generic[E]):
         """What the batch has kept, as stored parts (None: the part goes). Followed by `seal` or `forget`.
 
         `applied`, where states have to say what they have seen: the offsets after the batch (see `entity.Entity`).
-        Of an entity part 0 comes last: at least once, a batch may be cut short between two parts, and part 0 is the one
-        that says what has been applied.
+        Of an entity part 0 comes last, as dumped: at least once, a batch may be cut short between two parts, and part 0 is
+        the one that says what has been applied.
         """
         parts: dict[bytes, bytes | None] = {}
         dump = self._core.dump
         for key, entity in self._kept.items():
             entity.applied = applied
-            head = _head(entity)
-            for part, body in sorted(dump(entity), reverse=True):
-                parts[part_key(part, key)] = head + body if part == 0 and body is not None else body
+            for part, body in dump(entity):
+                parts[part_key(part, key)] = _head(entity) + body if part == 0 and body is not None else body
         return parts
 
     def seal(self, parts: dict[bytes, bytes | None]) -> Sealed:

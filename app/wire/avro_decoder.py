@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class _Unusual(Exception):  # noqa: N818  no error: the general reader's turn
+class Unusual(Exception):  # noqa: N818  no error: the general reader's turn
     """Not the ordinary case."""
 
 
-UNUSUAL = (_Unusual, IndexError, ValueError)
+UNUSUAL = (Unusual, IndexError, ValueError)
 """What a fast decoder raises for bytes it leaves to the general reader."""
 
 # Six bytes, five of them followed by another: every instant from 2004 to 2039. The seven bits of each are moved together.
@@ -60,7 +60,7 @@ def make_decoder(schema: dict[str, Any], record: type, start: int) -> Callable[[
     The function raises `UNUSUAL` for whatever it does not read, and never gives a record the general reader would not
     give.
     """
-    names: dict[str, Any] = {"Record": record, "from_bytes": int.from_bytes, "Unusual": _Unusual}
+    names: dict[str, Any] = {"Record": record, "from_bytes": int.from_bytes, "Unusual": Unusual}
     lines = [f"def decode(b):\n    p = {start}"]
     fields = []
     for number, field in enumerate(schema["fields"]):

@@ -17,6 +17,7 @@ _TABLE_BITS = 14
 _MASK = (1 << _TABLE_BITS) - 1
 _DOUBLE = Struct("<d")
 _MOST_KEYS = 1_000
+_MOST_HIGH = 10_000
 _LONGEST_KEY = 64
 
 
@@ -34,17 +35,30 @@ _LAST = tuple(_slow_varint(number) for number in range(1 << _TABLE_BITS))
 _FOLLOWED = tuple(bytes([number & 0x7F | 0x80, number >> 7 | 0x80]) for number in range(1 << _TABLE_BITS))
 
 
+class _HighBytes(dict[int, bytes]):
+    """Varints of up to 28 bits by number: the high part of an instant, which it shares with all of the same 8 seconds."""
+
+    def __missing__(self, number: int) -> bytes:
+        if number < 1 << _TABLE_BITS:
+            encoded = _LAST[number]
+        else:
+            encoded = _FOLLOWED[number & _MASK] + _LAST[number >> _TABLE_BITS]
+        if len(self) >= _MOST_HIGH:
+            self.clear()
+        self[number] = encoded
+        return encoded
+
+
+_HIGH = _HighBytes()
+
+
 def encode_long(number: int) -> bytes:
     """An Avro long: zigzag, then varint. Raises OverflowError beyond 64 bits, which no reader could take."""
     left = (number << 1) ^ (number >> 63)
     if left < 1 << _TABLE_BITS:
         return _LAST[left]
-    if left < 1 << 3 * _TABLE_BITS:  # every instant until 2039, hence worth a line of its own
-        if left < 1 << 2 * _TABLE_BITS:
-            return _FOLLOWED[left & _MASK] + _LAST[left >> _TABLE_BITS]
-        return (
-            _FOLLOWED[left & _MASK] + _FOLLOWED[left >> _TABLE_BITS & _MASK] + _LAST[left >> 2 * _TABLE_BITS]
-        )
+    if left < 1 << 3 * _TABLE_BITS:  # every instant until 2039, hence worth lines of its own
+        return _FOLLOWED[left & _MASK] + _HIGH[left >> _TABLE_BITS]
     if left >= 1 << 64:
         raise OverflowError(f"{number} is out of the range of a long")
     return _slow_varint(left)
@@ -58,17 +72,13 @@ def make_encoder(schema: dict[str, Any], header: bytes) -> Callable[[Any], bytes
     of them bugs of the caller.
     """
     source = _Source()
-    fast = source.function("encode", schema, [repr(header)])
     source.short_texts = False
-    slow = source.function("encode_long_texts", schema, [repr(header)])
-
-    def encode(record: Any) -> bytes:
-        try:
-            return fast(record)
-        except IndexError:  # a text longer than the table of lengths
-            return slow(record)
-
-    return encode
+    source.function("encode_long_texts", schema, [repr(header)])
+    source.short_texts = True
+    # IndexError: a text is longer than the table of lengths.
+    return source.function(
+        "encode", schema, [repr(header)], "except IndexError: return encode_long_texts(value)"
+    )
 
 
 class _Source:
@@ -90,11 +100,13 @@ class _Source:
         }
         self._count = 0
 
-    def function(self, name: str, schema: Any, first: list[str]) -> Callable[[Any], bytes]:
-        """A function of one value, named in the errors it raises."""
-        made: Callable[[Any], bytes] = self._define(
-            name, f"return join(({', '.join([*first, *self._parts(schema, 'value')])},))"
-        )
+    def function(
+        self, name: str, schema: Any, first: list[str], otherwise: str = ""
+    ) -> Callable[[Any], bytes]:
+        """A function of one value, named in the errors it raises; `otherwise` is a clause to take some of them."""
+        body = f"return join(({', '.join([*first, *self._parts(schema, 'value')])},))"
+        lines = [f"try: {body}", otherwise] if otherwise else [body]
+        made: Callable[[Any], bytes] = self._define(name, *lines)
         return made
 
     def _define(self, name: str, *lines: str) -> Any:
@@ -153,8 +165,14 @@ class _Source:
         else:
             parts, items = ["keys[key]", *self._parts(schema["values"], "item")], "key, item in value.items()"
         name = self._name()
-        each = f"join([{' + '.join(parts)} for {items}])"
-        self._define(name, f"return long(len(value)) + {each} + b'\\x00'")
+        each = " + ".join(parts)
+        only = "item = value[0]" if kind == "array" else "((key, item),) = value.items()"
+        self._define(
+            name,
+            # Most hold one item, which needs no list and no join.
+            f"if len(value) == 1: {only}; return {encode_long(1)!r} + {each} + b'\\x00'",
+            f"return long(len(value)) + join([{each} for {items}]) + b'\\x00'",
+        )
         held = self._name()
         return f"({name}({held}) if ({held} := {value}) else b'\\x00')"
 

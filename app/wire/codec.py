@@ -17,7 +17,7 @@ from app.domain.events import INPUTS, Input
 from app.domain.outputs import OUTPUTS, AnyOutput
 from app.wire import confluent, single_object
 from app.wire.avro_body import read_body
-from app.wire.avro_decoder import UNUSUAL, make_decoder
+from app.wire.avro_decoder import UNUSUAL, Unusual, make_decoder
 from app.wire.avro_encoder import make_encoder
 from app.wire.bad_record import BadRecord
 from app.wire.checks import CHECKS, FUTURE_MS, OLDEST_MS, check_key, check_time
@@ -50,22 +50,24 @@ class _Route:
         self.header = single_object.header(self.schema)
         self.json_form = JsonForm(self.schema.source)
         self.check = CHECKS.get(topic)
-        self._read_usual = make_decoder(self.schema.source, self.record, single_object.HEADER_BYTES)
+        self.read_usual = (
+            make_decoder(self.schema.source, self.record, single_object.HEADER_BYTES) or _unusual
+        )
         self.nested = any(_holds_records(field["type"]) for field in self.schema.source["fields"])
 
     def read(self, value: bytes) -> Any:
-        """The record in bytes of this version's own schema, single-object encoded."""
-        if self._read_usual is not None:
-            try:
-                return self._read_usual(value)
-            except UNUSUAL:
-                pass
+        """The record in bytes of this version's own schema, single-object encoded, which `read_usual` has given up on."""
         return self.make(read_body(value, single_object.HEADER_BYTES, self.schema, self.schema))
 
     def make(self, fields: dict[str, Any]) -> Any:
         if self.nested:
             return msgspec.convert(fields, self.record)
         return self.record(**fields)
+
+
+def _unusual(_value: bytes) -> Any:
+    """For a schema no fast reader serves."""
+    raise Unusual
 
 
 def _holds_records(node: Any) -> bool:
@@ -136,7 +138,10 @@ class Codec:
         if value is None:
             raise BadRecord("undecodable", f"the value is null; deletions mean nothing on {topic}")
         if value[:10] == route.header:
-            record = route.read(value)
+            try:
+                record = route.read_usual(value)
+            except UNUSUAL:
+                record = route.read(value)
         else:
             record = route.make(self._read_fields(route, value))
         if route.check is not None:

@@ -34,7 +34,7 @@ def test_a_member_that_is_new_writes_its_hot_part_only():
 
 def test_older_ids_are_written_with_every_8th():
     member = member_with(8)
-    assert [part for part, _ in member.dump()] == [HOT_PART, IDS_PART]
+    assert [part for part, _ in member.dump()] == [IDS_PART, HOT_PART]
     member.remember(hash_id("e8"))
     assert [part for part, _ in member.dump()] == [HOT_PART]
 
@@ -43,7 +43,7 @@ def test_the_cold_part_is_written_when_it_changed():
     member = member_with(0)
     member.cold().profile.email = "a@example.com"
     member.cold_changed()
-    assert [part for part, _ in member.dump()] == [HOT_PART, COLD_PART]
+    assert [part for part, _ in member.dump()] == [COLD_PART, HOT_PART]
     assert [part for part, _ in member.dump()] == [HOT_PART]
 
 

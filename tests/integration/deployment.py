@@ -231,14 +231,18 @@ class Deployment:
 
     def commits(self) -> int:
         """How far the journal has grown: entries, and where transactions are used their markers. Cheap."""
+        places = [TopicPartition(f"{self.prefix}{JOURNAL}", n) for n in range(self.partitions)]
+        return sum(self.end_offsets(places).values())
 
-        async def measure() -> int:
+    def end_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """The offset after the last record of each log."""
+
+        async def measure() -> dict[TopicPartition, int]:
             consumer = AIOKafkaConsumer(bootstrap_servers=self.broker)
             await consumer.start()
             try:
-                places = [TopicPartition(f"{self.prefix}{JOURNAL}", n) for n in range(self.partitions)]
-                consumer.assign(places)
-                return sum((await consumer.end_offsets(places)).values())
+                ends: dict[TopicPartition, int] = await consumer.end_offsets(places)
+                return ends
             finally:
                 await consumer.stop()
 

@@ -6,6 +6,10 @@ import signal
 
 import pytest
 
+from app.domain.events import OperatorCommand
+from app.wire.codec import Codec
+from app.wire.partitioner import murmur2_partition
+from tests.integration.deployment import Sent
 from tests.integration.faults import STEPS, Faults
 from tests.integration.history import History
 from tests.integration.oracle import assert_equals_simulate
@@ -41,6 +45,25 @@ def test_a_crash_at_each_step_at_least_once_repeats_outputs_with_the_same_sequen
     for number, step in enumerate(AT_LEAST_ONCE):
         crash(deployment, step, after=1 + number)
     deployment.drain(faults=Faults(**FEW))
+    assert_equals_simulate(deployment, repeats=True)
+
+
+def test_a_refused_record_sent_on_twice_is_refused_twice_at_least_once(deploy):
+    deployment = deploy(REENGAGE_GUARANTEE="at_least_once")
+    command = OperatorCommand(
+        event_id="c1",
+        occurred_at=1_767_600_000_000,
+        member_id="nobody",
+        type="RESOLVE_WORKFLOW",
+        workflow_id="re-engager:nobody:1",
+        issued_by="op",
+    )
+    wrong = 1 - murmur2_partition(b"nobody", 2)
+    deployment.produce([Sent("command", b"nobody", Codec().encode(command), wrong)])
+    crash(deployment, "states", after=1)
+    deployment.drain()
+    letters = [letter for _, _, letter in deployment.records("dead-letter")]
+    assert [(letter.error, letter.source_offset) for letter in letters] == [("unknown_workflow", 0)] * 2
     assert_equals_simulate(deployment, repeats=True)
 
 

@@ -5,7 +5,10 @@ import re
 import socket
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
+
+from tests.integration.history import History
 
 pytestmark = pytest.mark.broker
 
@@ -85,3 +88,38 @@ def test_an_unknown_setting_is_refused_with_the_nearest_name(deploy):
     printed = refusal(deployment)
     assert "error[unknown-setting]" in printed
     assert "did you mean REENGAGE_GUARANTEE?" in printed
+
+
+def cut(deployment, where, before_offset):
+    """Have the broker delete what an input holds before an offset."""
+
+    async def delete():
+        admin = AIOKafkaAdminClient(bootstrap_servers=deployment.broker)
+        await admin.start()
+        try:
+            await admin.delete_records({where: RecordsToDelete(before_offset)})
+        finally:
+            await admin.close()
+
+    asyncio.run(delete())
+
+
+def test_an_input_that_lost_records_not_applied_yet_is_refused_and_not_skipped(deploy):
+    deployment = deploy(partitions=1)
+    activity = TopicPartition(f"{deployment.prefix}activity", 0)
+    deployment.produce(History(41, records=200, partitions=1))
+    deployment.drain()
+    applied = deployment.end_offsets([activity])[activity]
+    deployment.produce(History(42, records=200, partitions=1))
+    cut(deployment, activity, applied + 5)
+    printed = refusal(deployment)
+    assert printed.startswith(f"error[input-truncated] {activity.topic}-0 offset {applied}:")
+    assert f"the first it still holds is {applied + 5}" in printed
+    assert "reengage topics diff" in printed
+
+
+def test_an_input_cut_before_it_was_ever_read_is_read_from_what_is_left(deploy):
+    deployment = deploy(partitions=1)
+    deployment.produce(History(43, records=200, partitions=1))
+    cut(deployment, TopicPartition(f"{deployment.prefix}activity", 0), 3)
+    deployment.drain()

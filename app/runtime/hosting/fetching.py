@@ -63,7 +63,7 @@ class Fetching:
                 "group_id": group,
                 "partition_assignment_strategy": [] if assignor is None else [assignor],
                 "enable_auto_commit": False,
-                "auto_offset_reset": "earliest",
+                "auto_offset_reset": "none",
                 "isolation_level": "read_committed",
                 "fetch_max_wait_ms": IDLE_WAIT_MS,
                 "max_partition_fetch_bytes": FETCH_BYTES,
@@ -101,6 +101,11 @@ class Fetching:
         """The group's generation this consumer is a member of; -1 when of none."""
         generation: int = self.consumer._coordinator.generation  # noqa: SLF001
         return generation
+
+    async def starts_of(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """Offset of the first record each log still holds. Asks the brokers."""
+        starts: dict[TopicPartition, int] = await self.consumer.beginning_offsets(list(places))
+        return starts
 
     def end_of(self, where: TopicPartition) -> int | None:
         """Offset after the last record of the log when it was last fetched; None before that."""
@@ -140,7 +145,8 @@ class Fetching:
     def take(self) -> dict[TopicPartition, Fetched]:
         """All that has come since the last call, which makes room for the next fetch.
 
-        Raises the fetch error of a partition, if there is one (authorization, corrupt record).
+        Raises the fetch error of a partition, if there is one (authorization, corrupt record, a log that no longer
+        holds the offset: `OffsetOutOfRangeError`).
         """
         self._arrived.clear()
         answers, self._answers = self._answers, {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.runtime.hosting.fetching import Fetching, Row
+from app.tools.replay.offsets import begins_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -27,8 +28,13 @@ async def sweep(
     starts: Mapping[TopicPartition, int],
     stops: Mapping[TopicPartition, int],
 ) -> AsyncGenerator[Swept, None]:
-    """Every committed record from `starts` to before `stops`, those of a partition in their order."""
-    left = {place: start for place, start in starts.items() if start < stops[place]}
+    """Every committed record from `starts` to before `stops`, those of a partition in their order.
+
+    Of a partition that has lost its beginning, what it still has.
+    """
+    begins = await begins_of(client_options, list(starts))
+    left = {place: max(start, begins[place]) for place, start in starts.items() if start < stops[place]}
+    left = {place: start for place, start in left.items() if start < stops[place]}
     if not left:
         return
     fetching = Fetching(client_options, None, None)
