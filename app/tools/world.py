@@ -17,12 +17,8 @@ from app.wire.codec import shipped_codec
 from app.wire.hops import read_hop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from app.domain.entity import Core, Deadlines, Entities
     from app.domain.playbook_set import PlaybookSet
-
-    Hold = Callable[[str, Core[Any]], tuple[Entities[Any], Deadlines]]
 
 MEMBERS = "members"
 DESK = "desk"
@@ -44,14 +40,11 @@ class World:
     does. There nothing crosses by itself: what did cross lies among the lines, as the internal topics recorded it.
 
     Records of companies concern nobody by themselves: they only move time.
-
-    `hold` says where the entities of a processor are kept, by its name and core; in memory unless told otherwise.
     """
 
-    def __init__(self, playbooks: PlaybookSet, grace_ms: int, hold: Hold | None = None) -> None:
+    def __init__(self, playbooks: PlaybookSet, grace_ms: int) -> None:
         self._cores: dict[str, Core[Any]] = {DESK: DeskCore(playbooks), MEMBERS: MemberCore(playbooks)}
         self._sink = Sink()
-        self._hold = hold or _hold_in_memory
         self._grace_ms = grace_ms
         self._time_ms = 0
         self._instant_ms = 0
@@ -119,6 +112,10 @@ class World:
         engine.ceiling = mark
         engine.move_time(time_ms)
         self._drop_crossings()
+
+    def hold(self, _processor: str, _core: Core[Any]) -> tuple[Entities[Any], Deadlines]:
+        """Where a processor keeps its entities and deadlines: in memory; a subclass may keep them elsewhere."""
+        return MemoryEntities(), MemoryDeadlines()
 
     def fire_next(self, before_ms: int) -> int | None:
         """Fire the timers of the next instant that has any, if it comes before `before_ms`; returns it, else None.
@@ -190,14 +187,10 @@ class World:
         if engine is None:
             grace_ms = 0 if partition is None else self._grace_ms
             core = self._cores[processor]
-            engine = Engine(core, *self._hold(processor, core), self._sink, grace_ms=grace_ms)
+            engine = Engine(core, *self.hold(processor, core), self._sink, grace_ms=grace_ms)
             engine.move_time(self._time_ms)
             self._engines[processor, partition] = engine
         return engine
-
-
-def _hold_in_memory(_processor: str, _core: Core[Any]) -> tuple[Entities[Any], Deadlines]:
-    return MemoryEntities(), MemoryDeadlines()
 
 
 def addressee(record: Any) -> tuple[str, str]:

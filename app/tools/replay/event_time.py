@@ -26,6 +26,7 @@ from app.wire.topics import REROUTED, changelog_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from app.domain.entity import Core, Deadlines, Entities
     from app.domain.playbook_set import PlaybookSet
     from app.runtime.merge import InputRecord
     from app.runtime.processor import Host
@@ -67,7 +68,7 @@ async def replay_by_time(host: Host, run: Run, playbooks: PlaybookSet, meter: Me
         committed = await last_position(host, TopicPartition(host.full_name(POSITIONS), 0))
         reached = Reached() if committed is None else msgspec.msgpack.decode(committed, type=Reached)
         states = HeldStates(host.folder, host.block_cache, committed)
-        world = World(playbooks, grace_ms=0, hold=states.hold)
+        world = _HeldWorld(playbooks, states)
         world.move_time(reached.time_ms)
         playing = _Playing(host, run, world, states, writer, reached)
         meter.begin("replaying", spool.state().count, reached.applied)
@@ -81,6 +82,18 @@ async def replay_by_time(host: Host, run: Run, playbooks: PlaybookSet, meter: Me
         if states is not None:
             states.close()
         await writer.close()
+
+
+class _HeldWorld(World):
+    """A world whose entities are held on disk."""
+
+    def __init__(self, playbooks: PlaybookSet, states: HeldStates) -> None:
+        self._states = states
+        super().__init__(playbooks, grace_ms=0)
+
+    def hold(self, processor: str, core: Core[Any]) -> tuple[Entities[Any], Deadlines]:
+        """On disk, brought to the batch last committed."""
+        return self._states.hold(processor, core)
 
 
 class _Playing:
