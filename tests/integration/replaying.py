@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -104,15 +105,16 @@ def printed(deployment: Deployment, under: str) -> list[str]:
 
 
 def inputs_by_time(deployment: Deployment) -> list[str]:
-    """The inputs as lines for `simulate` in event-time order: without internal topics, marks, and where they lay."""
+    """The inputs as lines for `simulate` in event-time order, in the order in which they were appended.
+
+    Without internal topics, marks, and where they lay. A record that was rerouted stands where it was first appended.
+    """
     found = []
-    for text in deployment.merged_inputs():
-        line = json.loads(text)
+    for line in map(json.loads, deployment.merged_inputs()):
         if line["topic"] in INPUTS and "raw" not in line:
-            found.append(
-                json.dumps({k: v for k, v in line.items() if k not in ("arrived_at", "partition", "offset")})
-            )
-    return found
+            place = (line.pop("arrived_at"), line.pop("partition"), line.pop("offset"))
+            found.append((place, json.dumps(line)))
+    return [text for _, text in sorted(found, key=itemgetter(0))]
 
 
 def records_of(deployment: Deployment, under: str, topics: tuple[str, ...]) -> list[Any]:
