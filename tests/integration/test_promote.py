@@ -12,7 +12,8 @@ from app.playbooks.loader import load_playbooks
 from app.tools.simulate import simulate
 from app.wire.lines import format_record
 from tests.integration.faults import Faults
-from tests.integration.history import DAY_MS, HOUR_MS, START_MS
+from tests.integration.history import DAY_MS, HOUR_MS, START_MS, History
+from tests.integration.oracle import assert_equals_simulate
 from tests.integration.replaying import inputs_by_time, printed, replay_command
 from tests.integration.test_worker_equals_simulate import Activities
 
@@ -132,3 +133,16 @@ def test_promoted_once_it_is_not_promoted_again(decided_otherwise):
     old = str(deployment.folder / "playbooks")
     said = replay_command(deployment, "journal-", "--order", "journal", "--playbooks", old)[2]
     assert "promoted-history" in said
+
+
+def test_a_replay_of_the_journal_promoted_leaves_everything_as_it_was_and_the_worker_goes_on(deploy):
+    deployment = deploy()
+    records = list(History(23, records=900))
+    deployment.produce(records[:600])
+    deployment.drain()
+    before = printed(deployment, "")
+    assert replay_command(deployment, "again-", "--promote")[0] == 0
+    assert printed(deployment, "") == before
+    deployment.produce(records[600:])
+    deployment.drain()
+    assert_equals_simulate(deployment)

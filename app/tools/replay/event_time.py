@@ -39,6 +39,9 @@ COMMIT_RECORDS = 20_000
 COMMIT_OUTPUTS = 40_000
 """A transaction is committed when it holds so many input or output records, and an instant ends."""
 
+SPOOL = "spool"
+"""Its folder beside the states; of no use any more when the replay is done."""
+
 POSITIONS = changelog_of("members")
 """Where the position is kept, in partition 0."""
 
@@ -59,7 +62,7 @@ async def replay_by_time(host: Host, run: Run, playbooks: PlaybookSet, meter: Me
 
     Raises UserError `rules-failed` for a record the rules cannot take, which is a bug of ours.
     """
-    spool = Spool(host.folder / "spool", {rank: topic for topic, rank in host.ranks.items()})
+    spool = Spool(host.folder / SPOOL, {rank: topic for topic, rank in host.ranks.items()})
     writer = Writer(host.client_options, f"{host.application}-event-time", host.full_name(POSITIONS), 0)
     states: HeldStates | None = None
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import gc
+import shutil
 from typing import TYPE_CHECKING
 
 import uvloop
@@ -19,7 +20,7 @@ from app.service.processors import processors
 from app.service.worker import make_host
 from app.tools.replay.comparison import Comparison
 from app.tools.replay.diff_report import print_found
-from app.tools.replay.event_time import replay_by_time
+from app.tools.replay.event_time import SPOOL, replay_by_time
 from app.tools.replay.groups import find_obstacles
 from app.tools.replay.journal_order import follow_journal
 from app.tools.replay.meter import Meter
@@ -118,6 +119,7 @@ async def _go(
         run = replace(run, ended_ms=await replay_by_time(host, run, sets[0], meter))
     run = replace(run, done=True)
     place.remember(run)
+    shutil.rmtree(place.states / SPOOL, ignore_errors=True)
     return run
 
 

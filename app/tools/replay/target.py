@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from app.runtime.store import Store
     from app.runtime.writer import Row, Where
 
-COMMIT_RECORDS = 20_000
+COMMIT_RECORDS = 10_000
 COMMIT_BYTES = 16 << 20
 """A transaction is committed when it holds so many input records, or so much output."""
 
