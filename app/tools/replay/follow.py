@@ -21,7 +21,7 @@ from app.wire.bad_record import BadRecord
 from app.wire.topics import JOURNAL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from app.runtime.deciding import Decided
     from app.runtime.merge import InputRecord
@@ -103,19 +103,22 @@ class Following:
 
     async def _follow(self, reading: Reading, target: Target) -> None:
         sent = target.sent.offsets.get(JOURNAL, 0)
+        until_ms = self._until_ms
         while (commit := await reading.next_commit(self._processor.name)) is not None:
             entry = commit.entry
             decider = await self._decider_for(commit, target)
             batch = await reading.records(entry.offsets)
-            decider.follow((entry.mark_due, entry.mark_entity))
-            last = self._until_ms is not None and entry.time > self._until_ms
-            if last:
-                batch = self._before_the_end(batch)
-            self._decide(decider, batch, commit, target, last=last, repeated=commit.next_offset <= sent)
-            if target.full or last:
-                self._progress(await target.commit())
-            if last:
+            repeated = commit.next_offset <= sent
+            if until_ms is not None and entry.time > until_ms:
+                for decided in self._decide_up_to(decider, batch, commit, until_ms):
+                    self._add(decided, _AT_THE_END, target, repeated=repeated)
                 break
+            for decided in self._decide(decider, batch, commit):
+                self._add(decided, commit.next_offset, target, repeated=repeated)
+            if not self._strayed:
+                self._compare(decider.position, commit)
+            if target.full:
+                self._progress(await target.commit())
         self._progress(await target.commit())
 
     async def _decider_for(self, commit: Commit, target: Target) -> Decider:
@@ -148,37 +151,28 @@ class Following:
         self._hash = wanted
         return self._decider
 
-    def _decide(
-        self,
-        decider: Decider,
-        batch: list[InputRecord],
-        commit: Commit,
-        target: Target,
-        *,
-        last: bool,
-        repeated: bool,
-    ) -> None:
-        """Decide one commit's records and hand the outputs to the target."""
+    @staticmethod
+    def _decide(decider: Decider, batch: list[InputRecord], commit: Commit) -> Iterator[Decided]:
+        """Decide what one commit took; without records it was time that moved."""
         entry = commit.entry
-        wall_ms = None if batch else entry.time
-        if last and self._until_ms is not None:
-            decider.follow(min((entry.mark_due, entry.mark_entity), (self._until_ms + 1, _ALL_KEYS)))
-            wall_ms = None
-        decided = decider.decide(batch, wall_ms)
-        self._add(decided, commit, target, repeated=repeated)
+        decider.follow((entry.mark_due, entry.mark_entity))
+        yield decider.decide(batch, None if batch else entry.time)
         while decider.rest:
-            self._add(decider.decide(decider.rest), commit, target, repeated=repeated)
-        if last and self._until_ms is not None:
-            decider.follow((self._until_ms + 1, _ALL_KEYS))
-            due_ms = self._until_ms + self._host.grace_ms
-            self._add(decider.decide([], due_ms), commit, target, repeated=repeated, last=True)
-        elif not self._strayed:
-            self._compare(decider.position, commit)
+            yield decider.decide(decider.rest)
 
-    def _add(
-        self, decided: Decided, commit: Commit, target: Target, *, repeated: bool, last: bool = False
-    ) -> None:
-        next_offset = _AT_THE_END if last else commit.next_offset
+    def _decide_up_to(
+        self, decider: Decider, batch: list[InputRecord], commit: Commit, until_ms: int
+    ) -> Iterator[Decided]:
+        """Decide the part of a commit that lies before the end of the window, and fire the timers due by then."""
+        end = (until_ms + 1, _ALL_KEYS)
+        decider.follow(min((commit.entry.mark_due, commit.entry.mark_entity), end))
+        yield decider.decide(self._before(batch, until_ms))
+        while decider.rest:
+            yield decider.decide(decider.rest)
+        decider.follow(end)
+        yield decider.decide([], until_ms + self._host.grace_ms)
+
+    def _add(self, decided: Decided, next_offset: int, target: Target, *, repeated: bool) -> None:
         offsets = decided.position.offsets | {JOURNAL: next_offset}
         self._position = replace(decided.position, offsets=offsets)
         target.add(decided, self._position, repeated=repeated)
@@ -200,9 +194,8 @@ class Following:
                 entry.version,
             )
 
-    def _before_the_end(self, batch: list[InputRecord]) -> list[InputRecord]:
-        """The records of a batch before the first that takes the partition's time beyond the end of the window."""
-        until_ms = self._until_ms or 0
+    def _before(self, batch: list[InputRecord], until_ms: int) -> list[InputRecord]:
+        """The records of a batch before the first that takes the partition's time beyond an instant."""
         for place, record in enumerate(batch):
             try:
                 event = self._host.codec.decode(record.topic, record.key, record.value, record.appended_ms)
