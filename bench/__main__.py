@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 import tempfile
-from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -15,33 +12,23 @@ import psutil
 import typer
 from rich.console import Console
 
-from app.broker.embedded import EmbeddedBroker
-from app.broker.locate import locate_broker
-from app.cli.root import report as report_errors
-from app.domain.errors import UserError, UserErrors
 from app.service.client import broker_errors
 from app.service.logging import configure_logging
 from app.service.settings import load_settings
 from bench import plain_faust, reengage
+from bench.command import BUSY_S, opened_broker, run_command
 from bench.drain import measure_drain
 from bench.generate import Workload
 from bench.latency import measure_latency
-from bench.report import Report, own_broker
+from bench.report import Report
 from bench.site import opened_site
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from rich.status import Status
 
-    from app.service.settings import Settings
 
 MEMBER_SHARE = 10
 """Events for each member, unless told otherwise."""
-
-
-BUSY_S = 2.0
-"""How long others are watched before the run."""
 
 
 class Part(StrEnum):
@@ -82,8 +69,6 @@ def main(
     Uses the broker in REENGAGE_BROKER or the one kept by `reengage broker start`, else starts its own; deletes its
     topics and ends what it started. Exit code 1 when an output was missing, wrong or repeated.
     """
-    # A terminated bench ends its processes too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     workload = Workload(events=events, members=members or max(1, events // MEMBER_SHARE))
     parts = set(only or Part)
     guarantees = list(dict.fromkeys(guarantee or [Guarantee.EXACTLY_ONCE]))
@@ -93,7 +78,10 @@ def main(
     busy_percent = psutil.cpu_percent(interval=BUSY_S)
     with tempfile.TemporaryDirectory(prefix="reengage-bench-") as name:
         folder = Path(name)
-        with console.status("starting") as status, _broker(settings, folder, status) as (broker, described):
+        with (
+            console.status("starting") as status,
+            opened_broker(settings, folder, status) as (broker, described),
+        ):
             report = Report(described, busy_percent)
             with broker_errors(replace(settings, broker=broker)):
                 _run(
@@ -135,30 +123,5 @@ def _run(
                 report.latencies.append(measure_latency(site, latency_seconds))
 
 
-@contextmanager
-def _broker(settings: Settings, folder: Path, status: Status) -> Iterator[tuple[str, str]]:
-    """Bootstrap servers, and what to say of them: those set or kept, else a broker of our own until the end."""
-    located = locate_broker(settings.broker)
-    if located is None:
-        with EmbeddedBroker(folder / "broker", heap_mb=1024, throughput=True, progress=status.update) as own:
-            yield own.address(), own_broker()
-        return
-    if settings.security_protocol != "PLAINTEXT":
-        hint = (
-            "unset REENGAGE_BROKER and REENGAGE_SECURITY_PROTOCOL: the bench then starts a broker of its own"
-        )
-        raise UserError("plaintext-only", located, "the bench speaks to brokers in plain text only", hint)
-    yield located, located
-
-
 if __name__ == "__main__":
-    bench = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    bench.command()(main)
-    try:
-        bench(prog_name="python -m bench")
-    except UserErrors as errors:
-        report_errors(errors.errors)
-        sys.exit(errors.exit_code)
-    except UserError as error:
-        report_errors([error])
-        sys.exit(error.exit_code)
+    run_command(main, "python -m bench")

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from app.domain.events import Activity, ScoreCommand
+from app.domain.events import Activity, CampaignResponse, MemberProfile, ScoreCommand
 from app.domain.members import MemberCore
 from app.domain.playbook_set import PlaybookSet
 from app.playbooks.loader import DEFAULTS, load_playbooks
@@ -42,7 +42,7 @@ BATCH, BATCHES = 500, 8
 MOST = 1.3
 FAR = 1_000_000_000
 
-Event = Activity | ScoreCommand
+Event = Activity | ScoreCommand | CampaignResponse | MemberProfile
 
 
 class Ratio(NamedTuple):

@@ -53,11 +53,19 @@ class Report:
 
     Attributes:
         drains, latencies: in the order measured.
+        latency_title: what is timed in `latencies`.
+        facts: what else was found, a sentence each.
+        wrong: what differs from what must come out, a sentence each.
+        promises: of those only the part measured can speak of.
     """
 
     def __init__(self, broker: str, busy_percent: float) -> None:
         self.drains: list[Drain] = []
         self.latencies: list[Latency] = []
+        self.latency_title = "Latency, send to read_committed"
+        self.facts: list[str] = []
+        self.wrong: list[str] = []
+        self.promises: list[Target] = []
         self._machine = _machine() | {"busy_percent": busy_percent, "broker": broker}
         self._versions = {"Python": platform.python_version()} | {name: version(name) for name in PACKAGES}
         self._at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -65,12 +73,17 @@ class Report:
     @property
     def exact(self) -> bool:
         """Whether every output of every contender was right."""
-        return not any(drain.wrong for drain in self.drains) and not any(
-            latency.repeated and latency.guarantee == "exactly_once" for latency in self.latencies
+        return (
+            not self.wrong
+            and not any(drain.wrong for drain in self.drains)
+            and not any(
+                latency.repeated and latency.guarantee == "exactly_once" for latency in self.latencies
+            )
         )
 
     def targets(self) -> Iterator[Target]:
         """The promises this run can speak of."""
+        yield from self.promises
         best = next((drain for drain in self.drains if drain.system == "Reengage"), None)
         plain = next((drain for drain in self.drains if drain.system == "plain Faust"), None)
         if best is None:
@@ -96,6 +109,10 @@ class Report:
                     console.print(f"[red]{drain.system}, {drain.guarantee}: {wrong}[/]")
         if self.latencies:
             console.print(self._latency_table())
+        for fact in self.facts:
+            console.print(fact)
+        for wrong in self.wrong:
+            console.print(f"[red]{wrong}[/]")
         targets = list(self.targets())
         if targets:
             console.print(_target_table(targets))
@@ -114,6 +131,8 @@ class Report:
             "versions": self._versions,
             "drains": [drain.as_json() for drain in self.drains],
             "latencies": [latency.as_json() for latency in self.latencies],
+            "facts": self.facts,
+            "wrong": self.wrong,
             "targets": [target._asdict() for target in self.targets()],
         }
         file.write_text(json.dumps(content, indent=2) + "\n")
@@ -135,7 +154,7 @@ class Report:
 
     def _latency_table(self) -> Table:
         right = "sent/s|p50 ms|p99 ms|max ms|cores|peak\nMiB|twice"
-        table = _table("Latency, send to read_committed", "contender", right)
+        table = _table(self.latency_title, "contender", right)
         for latency in self.latencies:
             table.add_row(
                 f"{latency.system}\n{latency.guarantee}",

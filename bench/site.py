@@ -34,12 +34,14 @@ class Site:
         prefix: of its topics, its consumer group and its transactional ids.
         folder: an empty one, for state and logs.
         guarantee: `exactly_once` or `at_least_once`.
+        playbooks: the folder of playbooks it works by.
     """
 
     broker: str
     prefix: str
     folder: Path
     guarantee: str
+    playbooks: Path = PLAYBOOKS
 
     @property
     def settings(self) -> Settings:
@@ -56,16 +58,19 @@ class Site:
             "REENGAGE_BROKER": self.broker,
             "REENGAGE_APP": f"{self.prefix}app",
             "REENGAGE_TOPIC_PREFIX": self.prefix,
-            "REENGAGE_PLAYBOOKS": str(PLAYBOOKS),
+            "REENGAGE_PLAYBOOKS": str(self.playbooks),
             "REENGAGE_DATA": str(self.folder / "data"),
             "REENGAGE_GUARANTEE": self.guarantee,
         }
 
 
 @contextmanager
-def opened_site(broker: str, folder: Path, name: str, guarantee: str) -> Iterator[Site]:
+def opened_site(
+    broker: str, folder: Path, name: str, guarantee: str, playbooks: Path = PLAYBOOKS
+) -> Iterator[Site]:
     """A site with its topics created; they are deleted at the end. `name` tells it from the others, for people."""
-    site = Site(broker, f"bench-{uuid.uuid4().hex[:6]}-{name}-", folder / f"{name}-{guarantee}", guarantee)
+    prefix = f"bench-{uuid.uuid4().hex[:6]}-{name}-"
+    site = Site(broker, prefix, folder / f"{name}-{guarantee}", guarantee, playbooks)
     site.folder.mkdir()
     options = site.settings.client_options()
     asyncio.run(apply_topics(options, site.prefix, partitions=PARTITIONS))

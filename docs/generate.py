@@ -11,7 +11,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from app.cli.root import app
-from app.domain import transfer, workflow
+from app.domain import engagements, progress, sessions, transfer, workflow
 from app.service.metrics import METRICS
 from app.service.setting_table import SETTINGS
 from app.wire.schemas import shipped_schemas
@@ -24,6 +24,12 @@ WORKFLOW_BEGIN = "<!-- workflow: made by docs/generate.py from app/domain/workfl
 WORKFLOW_END = "<!-- end of workflow -->"
 TRANSFER_BEGIN = "<!-- transfer: made by docs/generate.py from app/domain/transfer.py; do not edit -->"
 TRANSFER_END = "<!-- end of transfer -->"
+ENGAGEMENT_BEGIN = "<!-- engagement: made by docs/generate.py from app/domain/engagements.py; do not edit -->"
+ENGAGEMENT_END = "<!-- end of engagement -->"
+TRACK_BEGIN = "<!-- track: made by docs/generate.py from app/domain/progress.py; do not edit -->"
+TRACK_END = "<!-- end of track -->"
+SESSION_BEGIN = "<!-- session: made by docs/generate.py from app/domain/sessions.py; do not edit -->"
+SESSION_END = "<!-- end of session -->"
 METRICS_BEGIN = "<!-- metrics: made by docs/generate.py from app/service/metrics.py; do not edit -->"
 METRICS_END = "<!-- end of metrics -->"
 
@@ -106,6 +112,31 @@ def reengager_page() -> str:
     return _between(page, TRANSFER_BEGIN, TRANSFER_END, _diagram(transfer.MOVES, start=transfer.PENDING))
 
 
+def reactivation_page() -> str:
+    """The page as it is written, with the diagram between its two marks made anew."""
+    page = (FOLDER / "reactivation.md").read_text(encoding="utf-8")
+    moves = [move for move in workflow.MOVES if move.kind in ("reactivation", workflow.ANY_KIND)]
+    return _between(page, WORKFLOW_BEGIN, WORKFLOW_END, _diagram(moves))
+
+
+def progress_page() -> str:
+    """The page as it is written, with its three diagrams between their marks made anew."""
+    page = (FOLDER / "progress.md").read_text(encoding="utf-8")
+    moves = [move for move in workflow.MOVES if move.kind in ("progress", workflow.ANY_KIND)]
+    page = _between(page, WORKFLOW_BEGIN, WORKFLOW_END, _diagram(moves))
+    life = _diagram(engagements.MOVES, start=engagements.LAUNCHED)
+    page = _between(page, ENGAGEMENT_BEGIN, ENGAGEMENT_END, life)
+    return _between(page, TRACK_BEGIN, TRACK_END, _diagram(progress.MOVES, start=engagements.NOT_TRACKING))
+
+
+def high_intent_page() -> str:
+    """The page as it is written, with both diagrams between their marks made anew."""
+    page = (FOLDER / "high-intent.md").read_text(encoding="utf-8")
+    moves = [move for move in workflow.MOVES if move.kind in ("high_intent", workflow.ANY_KIND)]
+    page = _between(page, WORKFLOW_BEGIN, WORKFLOW_END, _diagram(moves))
+    return _between(page, SESSION_BEGIN, SESSION_END, _diagram(sessions.MOVES, start=sessions.NONE))
+
+
 def operations_page() -> str:
     """The page as it is written, with the table of metrics between its two marks made anew."""
     page = (FOLDER / "operations.md").read_text(encoding="utf-8")
@@ -124,6 +155,9 @@ PAGES = {
     "records.md": records_page,
     "operations.md": operations_page,
     "reengager.md": reengager_page,
+    "reactivation.md": reactivation_page,
+    "progress.md": progress_page,
+    "high-intent.md": high_intent_page,
 }
 
 

@@ -52,6 +52,7 @@ def test_the_commands_are_those_of_the_contract():
         "outcomes",
         "caseload",
         "failed-transfers",
+        "engagements",
         "topics apply",
         "topics diff",
         "schemas check",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from app.domain.entity import NEVER_MS
 from app.domain.instants import DAY_MS
+from app.domain.intent_state import HighIntentState
 
 if TYPE_CHECKING:
     from app.domain.member import Member
@@ -27,8 +28,16 @@ def prune_due_ms(hot: Hot) -> int:
 
 
 def prune(member: Member) -> None:
-    """Let go of the recent event ids and of the sent nudges. Puts out nothing, and does not move the member's now."""
+    """Let go of recent event ids, engagements, sent nudges, responses and past sessions.
+
+    Puts out nothing, and does not move the member's now.
+    """
     member.forget_ids()
-    if member.hot.has_cold and member.cold().sent:
-        member.cold().sent.clear()
+    member.forget_engagements()
+    hot = member.hot
+    hot.states = {name: state for name, state in hot.states.items() if not isinstance(state, HighIntentState)}
+    if hot.has_cold and ((cold := member.cold()).sent or cold.intents or cold.responses):
+        cold.sent.clear()
+        cold.intents.clear()
+        cold.responses = b""
         member.cold_changed()

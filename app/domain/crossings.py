@@ -81,6 +81,18 @@ class MergeStep(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     merged_at: int
 
 
+class MovedResponse(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One campaign response in a `MemberMoved`; `told_at` is when its newest word was said (`responses.Response`)."""
+
+    response_id: str
+    campaign_id: str
+    is_response: bool
+    status: str
+    occurred_at: int
+    told_at: int
+    reactivated: bool = False
+
+
 class MemberMoved(Crossing, frozen=True, kw_only=True, gc=False):
     """What a merged-away member hands to the one it was merged into.
 
@@ -95,8 +107,10 @@ class MemberMoved(Crossing, frozen=True, kw_only=True, gc=False):
         last_activity: history: the latest qualifying activity, by re-engager.
         last_in_app_activity: history: the latest activity on channel APP.
         scores: history: the scores that are not empty.
+        responses: history: the campaign responses.
         tags: history: the tags but those of inactivity.
         merged_from: history: the ids merged into the old one before.
+        engagements: history: the engagements as they are stored (`engagement_state.py`), None for none.
     """
 
     topic: ClassVar[str] = "internal-member-moved"
@@ -109,15 +123,20 @@ class MemberMoved(Crossing, frozen=True, kw_only=True, gc=False):
     last_activity: dict[str, int] = msgspec.field(default_factory=dict)
     last_in_app_activity: int | None = None
     scores: dict[str, int] = msgspec.field(default_factory=dict)
+    responses: list[MovedResponse] = msgspec.field(default_factory=list)
     tags: list[str] = msgspec.field(default_factory=list)
     merged_from: list[str] = msgspec.field(default_factory=list)
+    engagements: bytes | None = None
     source_topic: str | None = None
     appended_at: int | None = None
     value: bytes | None = None
 
 
 class CompanyWait(Crossing, frozen=True, kw_only=True, gc=False):
-    """A member waits until a company works again; `since` is when the member saw the maintenance page."""
+    """A member waits until a company works again; `since` is when the member saw the maintenance page.
+
+    `event_id` is `{workflow_id}/{n}`, n counting the workflow's waits from 1; `occurred_at` is the session's end.
+    """
 
     topic: ClassVar[str] = "internal-company-wait"
     key_field: ClassVar[str] = "company_id"
@@ -130,7 +149,10 @@ class CompanyWait(Crossing, frozen=True, kw_only=True, gc=False):
 
 
 class CompanyUp(Crossing, frozen=True, kw_only=True, gc=False):
-    """The company a member waits for is OPERATIONAL again, at `occurred_at`."""
+    """The company a member waits for is OPERATIONAL again, and the member's turn has come, at `occurred_at`.
+
+    `event_id` is that of the wait it answers.
+    """
 
     topic: ClassVar[str] = "internal-company-up"
     key_field: ClassVar[str] = "member_id"
@@ -224,5 +246,5 @@ INTERNALS: dict[str, type[AnyInternal]] = {
         Rerouted,
         JournalEntry,
     )
-} | {"internal-desk-rerouted": Rerouted}
+} | {"internal-desk-rerouted": Rerouted, "internal-companies-rerouted": Rerouted}
 """By topic. Each processor has its own topic of rerouted records, for their numbers of partitions may differ."""

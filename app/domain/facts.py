@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from app.domain.crossings import MemberMoved
-from app.domain.events import Activity, MemberProfile, ScoreCommand
+from app.domain.engagements import note_engagement
+from app.domain.events import Activity, CampaignResponse, EngagementEvent, MemberProfile, ScoreCommand
 from app.domain.feedback import FEEDBACK
 from app.domain.merging import take_over
 from app.domain.profile import note_profile
+from app.domain.responses import note_response
 from app.domain.scores import note_score
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ FACTS: dict[type, Callable[[Turn, Any], None]] = {
     Activity: note_activity,
     MemberProfile: note_profile,
     ScoreCommand: note_score,
+    CampaignResponse: note_response,
+    EngagementEvent: note_engagement,
     MemberMoved: take_over,
 }
 """By record type; records of other types hold no such fact."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.domain import recent_ids
+from app.domain.engagement_state import ENGAGEMENTS_PART, decode_engagements, encode_engagements
 from app.domain.entity import Entity
 from app.domain.state import COLD_PART, HOT_PART, IDS_PART, Cold, Hot
 from app.domain.stored import decode_cold, decode_hot, decode_ids, encode_cold, encode_hot, encode_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from app.domain.engagement_state import Engagements
 
 
 class Member(Entity):
@@ -23,6 +26,8 @@ class Member(Entity):
         "_cold",
         "_cold_changed",
         "_cold_gone",
+        "_engagements",
+        "_engagements_changed",
         "_ids_gone",
         "_older",
         "_older_changed",
@@ -40,6 +45,8 @@ class Member(Entity):
         self._cold_changed = False
         self._cold_gone = False
         self._ids_gone = False
+        self._engagements: Engagements | None = None
+        self._engagements_changed = False
 
     @classmethod
     def load(cls, key: str, read: Callable[[int], bytes | None]) -> Member | None:
@@ -49,7 +56,7 @@ class Member(Entity):
             return None
         hot = decode_hot(part)
         # The reader is let go where nothing is left to read: it may hold on to much.
-        return cls(key, hot, read if hot.older_ids or hot.has_cold else None)
+        return cls(key, hot, read if hot.older_ids or hot.has_cold or hot.has_engagements else None)
 
     def dump(self) -> Iterator[tuple[int, bytes | None]]:
         """The hot part, after the others if they changed since the last call; see `entity.Core.dump`."""
@@ -66,6 +73,10 @@ class Member(Entity):
         elif self._cold_gone:
             self._cold_gone = False
             yield COLD_PART, None
+        if self._engagements_changed:
+            self._engagements_changed = False
+            engagements = self._engagements
+            yield ENGAGEMENTS_PART, encode_engagements(engagements) if engagements else None
         yield HOT_PART, encode_hot(self.hot)
 
     def cold(self) -> Cold:
@@ -80,8 +91,27 @@ class Member(Entity):
         self.hot.has_cold = True
         self._cold_changed = True
 
+    def engagements(self) -> Engagements:
+        """The coaching engagements; what was changed counts after `engagements_changed`. May read the store once."""
+        if self._engagements is None:
+            part = self._stored(ENGAGEMENTS_PART) if self.hot.has_engagements else None
+            self._engagements = {} if part is None else decode_engagements(part)
+        return self._engagements
+
+    def engagements_changed(self) -> None:
+        """The engagements were changed and are to be written."""
+        self.hot.has_engagements = bool(self._engagements)
+        self._engagements_changed = True
+
+    def forget_engagements(self) -> None:
+        """There are none any more."""
+        self._engagements_changed = self._engagements_changed or self.hot.has_engagements
+        self._engagements = None
+        self.hot.has_engagements = False
+
     def wipe(self) -> None:
         """Forget everything but the counters, the now they belong to, and the recent event ids (contract 5)."""
+        self.forget_engagements()
         hot = self.hot
         self._cold_gone = self._cold_gone or hot.has_cold
         self._cold, self._cold_changed = None, False
@@ -93,6 +123,7 @@ class Member(Entity):
             older_ids=hot.older_ids,
             openings=hot.openings,
             nudges=hot.nudges,
+            inserted=hot.inserted,
         )
 
     def has_applied(self, id_hash: bytes) -> bool:

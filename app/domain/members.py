@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from app.domain import merging
 from app.domain.bounds import prune, prune_due_ms
 from app.domain.commands import carry_out, why_refused
-from app.domain.crossings import MemberMoved, TransferAnswer
+from app.domain.crossings import CompanyUp, MemberMoved, TransferAnswer
 from app.domain.events import MemberProfile, OperatorCommand, TransferEvent
 from app.domain.facts import FACTS
 from app.domain.hop import Hop
@@ -40,7 +40,8 @@ class MemberCore:
         self._special: dict[type, Callable[[Member, Any, Sink, Hop | None], bool | None]] = {
             OperatorCommand: self._hear_command,
             MemberProfile: self._hear_profile,
-            TransferAnswer: self._hear_desk,
+            TransferAnswer: self._hear_answer,
+            CompanyUp: self._hear_answer,
             MemberMoved: self._hear_merge,
             Hop: self._land,
         }
@@ -181,8 +182,13 @@ class MemberCore:
         )
         return False
 
-    def _hear_desk(self, member: Member, answer: TransferAnswer, sink: Sink, _hop: Hop | None) -> bool:
-        """The answer of a pool's desk. One to a member who has been forgotten or merged away since is for nobody."""
+    def _hear_answer(
+        self, member: Member, answer: TransferAnswer | CompanyUp, sink: Sink, _hop: Hop | None
+    ) -> bool:
+        """The answer of a pool's desk, or of a company.
+
+        One to a member who has been forgotten or merged away since is for nobody.
+        """
         id_hash = hash_id(answer.event_id)
         if not member.hot.born or member.has_applied(id_hash):
             return False

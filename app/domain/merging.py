@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from app.domain.closing import end_everything, wipe
 from app.domain.crossings import MemberMoved, MergeStep
+from app.domain.engagements import history, take_over_engagements
+from app.domain.responses import moved_responses, take_over_responses
 from app.domain.scores import take_over_scores
 from app.domain.state import Merged, ReengagerState
 from app.domain.tags import add_tag
@@ -63,8 +65,10 @@ def merge_away(turn: Turn, into: str) -> None:
             last_activity=_last_activity(hot),
             last_in_app_activity=hot.last_in_app_ms,
             scores=hot.scores or {},
+            responses=moved_responses(member),
             tags=_tags(hot),
             merged_from=away,
+            engagements=history(member),
         )
     )
     if hot.born:
@@ -85,13 +89,18 @@ def note_merge(turn: Turn, moved: MemberMoved) -> None:
 
 
 def take_over(turn: Turn, moved: MemberMoved) -> None:
-    """The facts of a history: last activity in the app, tags, scores. Each re-engager then judges activity itself."""
+    """The facts of a history: last activity in the app, tags, responses, engagements, scores.
+
+    Each re-engager then judges the activity itself.
+    """
     hot, last_ms = turn.hot, moved.last_in_app_activity
     if last_ms is not None and (hot.last_in_app_ms is None or last_ms > hot.last_in_app_ms):
         hot.last_in_app_ms = last_ms
         turn.page_changed = True
     for tag in moved.tags:
         add_tag(turn, None, tag, "merged")
+    take_over_responses(turn, moved.responses)
+    take_over_engagements(turn, moved)
     take_over_scores(turn, moved.scores)
 
 

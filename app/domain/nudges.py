@@ -48,14 +48,16 @@ def plan_nudge(
         after_ms: 0 or more.
         step: which of the playbook's steps it is; see `Pending`.
     """
-    hot = turn.hot
-    workflow = (hot.workflows or {}).get(stem)
-    of_workflow = None if workflow is None else workflow_id(stem, turn.member.key, workflow.number)
-    nudge = Pending(message, playbook.name, stem, of_workflow, hot.now_ms, step)
+    nudge = _planned(turn, playbook, message, stem, step)
     if after_ms > 0:
-        _wait(turn, playbook, nudge, None, hot.now_ms + after_ms)
+        _wait(turn, playbook, nudge, None, turn.hot.now_ms + after_ms)
     else:
         _decide(turn, playbook, nudge, None)
+
+
+def suppress_nudge(turn: Turn, playbook: Playbook, message: Message, reason: str, *, stem: str = "") -> None:
+    """Plan one nudge that a rule of the playbook forbids: it is suppressed at once, before the policy is asked."""
+    suppress(turn, playbook, _planned(turn, playbook, message, stem, 0), reason)
 
 
 def nudge_due(turn: Turn, timer: Timer) -> None:
@@ -105,6 +107,12 @@ def judge(turn: Turn, nudge: Pending) -> Verdict:
     if policy.is_capped(now_ms, cold.sent):
         return Verdict(suppressed="capped")
     return Verdict(channel=channel)
+
+
+def _planned(turn: Turn, playbook: Playbook, message: Message, stem: str, step: int) -> Pending:
+    workflow = (turn.hot.workflows or {}).get(stem)
+    of_workflow = None if workflow is None else workflow_id(stem, turn.member.key, workflow.number)
+    return Pending(message, playbook.name, stem, of_workflow, turn.hot.now_ms, step)
 
 
 def _decide(turn: Turn, playbook: Playbook, nudge: Pending, ref: str | None) -> None:

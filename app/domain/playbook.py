@@ -29,7 +29,7 @@ Interest = tuple[type, str | None]
 """What a playbook reacts to.
 
 (record type, None), or (Activity, its `type`), or (ScoreChange, name of the score), or (FirstSeen, None), or
-(Leaving, None).
+(Leaving, None), or of `responses.py` (ResponseChange, None) and (Crowd, None).
 """
 
 

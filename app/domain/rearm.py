@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.domain import reengager
+from app.domain import high_intent, reengager
+from app.domain.intent_state import HighIntentState
 from app.domain.nudges import retime_held_nudges
 from app.domain.pending import drop_nudges
+from app.domain.progress import Progress, retire_tracks
 from app.domain.snapshot import settle_page
 from app.domain.state import ReengagerState
 from app.domain.timers import cancel_all
@@ -31,6 +33,7 @@ def rearm_member(member: Member, playbooks: PlaybookSet, sink: Sink) -> None:
     turn = Turn(member, sink, member.hot.now_ms, f"playbooks:{playbooks.hash}", playbooks)
     _resolve_orphans(turn, playbooks)
     _retire_states(turn, playbooks)
+    retire_tracks(turn, lambda name: _is_present(playbooks, name, Progress.kind))
     drop_nudges(turn, of=lambda playbook: playbook not in playbooks.by_name)
     for playbook in playbooks.playbooks:
         playbook.rearm(turn)
@@ -54,6 +57,8 @@ def _retire_states(turn: Turn, playbooks: PlaybookSet) -> None:
             cancel_all(hot.timers, name)
             if isinstance(state, ReengagerState):
                 reengager.retire(turn, name, state)
+            elif isinstance(state, HighIntentState):
+                high_intent.retire(turn, name)
 
 
 def _is_present(playbooks: PlaybookSet, name: str, kind: str) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
+from app.domain.reactivation import Reactivation
 from app.domain.score_playbook import ScorePlaybook
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 MOST_PAIRS = 10_000
 """Kept at a time; the members of a day have far fewer."""
+
+_Selective = ScorePlaybook | Reactivation
+"""Playbooks that know which changes concern them: those of conditions and thresholds."""
 
 _EMPTY = -1
 """The stretch of an empty score."""
@@ -38,11 +42,11 @@ class ScoreIndex:
     def add(self, playbook: Playbook, reaction: Reaction) -> None:
         """Add a listener behind the others."""
         self._listeners.append((playbook, reaction))
-        if isinstance(playbook, ScorePlaybook):
-            self._edges = sorted({*self._edges, *playbook.condition.edges})
+        if isinstance(playbook, _Selective):
+            self._edges = sorted({*self._edges, *playbook.edges})
 
     def concerned(self, before: int | None, after: int | None) -> tuple[Reaction, ...]:
-        """Who is to see a change; None stands for empty. Score playbooks left out would do nothing about it."""
+        """Who is to see a change; None stands for empty. Playbooks left out would do nothing about it."""
         pair = self._stretch(before), self._stretch(after)
         found = self._concerned.get(pair)
         if found is None:
@@ -51,7 +55,7 @@ class ScoreIndex:
             found = self._concerned[pair] = tuple(
                 reaction
                 for playbook, reaction in self._listeners
-                if not isinstance(playbook, ScorePlaybook) or playbook.is_concerned(before, after)
+                if not isinstance(playbook, _Selective) or playbook.is_concerned(before, after)
             )
         return found
 

@@ -74,6 +74,11 @@ class ScorePlaybook:
                 if action is not None:
                     retime(turn, ref, nudge, nudge.planned_ms + action.after_ms)
 
+    @property
+    def edges(self) -> set[int]:
+        """Where, among the values of the score, its condition begins or ceases to hold; see `ScoreIndex`."""
+        return self.condition.edges
+
     def is_concerned(self, before: int | None, after: int | None) -> bool:
         """Whether a change could make it do anything: fire, or resolve, for an open workflow's condition held."""
         holds = self.condition.holds

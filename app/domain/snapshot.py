@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.domain.engagements import views
 from app.domain.instants import SECOND_MS
 from app.domain.outputs import MemberSnapshot, PendingNudge, TransferView, WorkflowView
 from app.domain.pending import NUDGE_TIMER
@@ -72,6 +73,7 @@ def page(member: Member) -> MemberSnapshot:
         company_id=hot.company_id,
         location_id=hot.location_id,
         scores=dict(hot.scores) if hot.scores else {},
+        engagements=views(member) if hot.has_engagements else [],
         pending_nudges=_pending_nudges(member) if hot.pending else [],
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
+from app.domain.intent_state import HighIntentState, IntentHistory
 from app.domain.nudge_state import Pending, Sent  # noqa: TC001  as Timer
 from app.domain.timers import Timer  # noqa: TC001  msgspec resolves the annotation when it builds its codec
 from app.domain.transfer_state import SetUp, Transfer  # noqa: TC001  as Timer
@@ -69,7 +70,23 @@ class PointsState(msgspec.Struct, array_like=True, tag="points", gc=False):
     paid: dict[str, list[int]] | None = None
 
 
-PlaybookState = ReengagerState | PointsState
+class ReactivationState(msgspec.Struct, array_like=True, tag="reactivation", gc=False):
+    """What one reactivation playbook knows of a member.
+
+    Attributes:
+        triggered_ms: what it waits after, None while it does not wait.
+        prompt: the response that set it off, where one did.
+        response: the response it made active last; the open workflow is about it.
+        lead_inactive: whether the lead's status was an inactive one when last told.
+    """
+
+    triggered_ms: int | None = None
+    prompt: str | None = None
+    response: str | None = None
+    lead_inactive: bool = False
+
+
+PlaybookState = ReengagerState | PointsState | ReactivationState | HighIntentState
 """State of one playbook for one member, told apart by its kind; later kinds join this union."""
 
 
@@ -111,6 +128,8 @@ class Hot(msgspec.Struct, array_like=True):
         scores: the scores that are not empty, by name.
         pending: number of planned nudges whose outcome is open; they lie in part 2.
         merged: None for a member that was neither merged into another nor had another merged into it.
+        inserted: number of default responses inserted so far, by playbook.
+        has_engagements: whether there is a part of engagements (`engagement_state.py`).
     """
 
     armed_for: str
@@ -136,6 +155,8 @@ class Hot(msgspec.Struct, array_like=True):
     scores: dict[str, int] | None = None
     pending: int = 0
     merged: Merged | None = None
+    inserted: dict[str, int] | None = None
+    has_engagements: bool = False
 
 
 class Profile(msgspec.Struct, array_like=True):
@@ -167,9 +188,13 @@ class Cold(msgspec.Struct, array_like=True):
         pending: the planned nudges whose outcome is open, in the order of planning, each under its timer's ref.
         sent: the nudges sent to the member lately, oldest first.
         snoozed_until_ms: until when nudges to the member are suppressed.
+        responses: the campaign responses, encoded (`responses.py`); empty: there are none.
+        intents: what each high-intent playbook knows of past sessions, by its name.
     """
 
     profile: Profile = msgspec.field(default_factory=Profile)
     pending: dict[str, Pending] = msgspec.field(default_factory=dict)
     sent: list[Sent] = msgspec.field(default_factory=list)
     snoozed_until_ms: int = 0
+    responses: bytes = b""
+    intents: dict[str, IntentHistory] = msgspec.field(default_factory=dict)

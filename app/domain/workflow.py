@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from app.domain.outputs import WorkflowOpened, WorkflowResolved
 from app.domain.pending import drop_workflows_nudges
 from app.domain.state import Workflow
+from app.domain.timers import cancel
 
 if TYPE_CHECKING:
     from app.domain.playbook import Playbook
@@ -21,11 +22,15 @@ CLOSED = "closed"
 OPEN = "open"
 ANY_KIND = "*"
 
+EXPIRE_TIMER = "expire"
+"""Of a workflow that is resolved by itself in the end; it goes with the workflow."""
+
 
 class Move(NamedTuple):
     """One legal move of a workflow.
 
-    `kind` is the kind of playbook it holds for, `name` the reason (opening) or resolution, `when` says it in words.
+    `kind` is the kind of playbook it holds for, `name` the reason (opening) or resolution, `when` says it in words. A
+    reason may say more behind a colon, as `known_error:mfa` does.
     """
 
     kind: str
@@ -43,6 +48,17 @@ MOVES = (
     Move("score", CLOSED, OPEN, "score_condition", "a score meets the condition, contract 6.2"),
     Move("score", OPEN, CLOSED, "condition_false", "the score no longer meets the condition, contract 6.2"),
     Move("score", OPEN, CLOSED, "at_once", "the playbook says so, contract 6.2"),
+    Move("reactivation", CLOSED, OPEN, "reactivated", "a response was made active, contract 6.3"),
+    Move("reactivation", OPEN, CLOSED, "response_closed", "that response is no longer active, contract 6.3"),
+    Move("reactivation", OPEN, CLOSED, "lead_inactive", "the lead's status is an inactive one, contract 6.3"),
+    Move("progress", CLOSED, OPEN, "off_track", "an engagement goes off track, contract 6.5"),
+    Move("progress", OPEN, CLOSED, "back_on_track", "it is on track again, contract 6.5"),
+    Move("progress", OPEN, CLOSED, "engagement_ended", "DEACTIVATED or COMPLETED, contract 6.5"),
+    Move("high_intent", CLOSED, OPEN, "known_error", "a session ended on an error's page, contract 6.4"),
+    Move("high_intent", CLOSED, OPEN, "multiple_attempts", "one of several unsuccessful ends, contract 6.4"),
+    Move("high_intent", CLOSED, OPEN, "unknown_exit", "a session ended after a late page, contract 6.4"),
+    Move("high_intent", OPEN, CLOSED, "converted", "success, contract 6.4"),
+    Move("high_intent", OPEN, CLOSED, "expired", "`expires` after the opening, contract 6.4"),
     Move(ANY_KIND, OPEN, CLOSED, "operator", "RESOLVE_WORKFLOW, contract 5"),
     Move(ANY_KIND, OPEN, CLOSED, "forgotten", "FORGET_MEMBER, contract 5"),
     Move(ANY_KIND, OPEN, CLOSED, "merged", "the member was merged into another, contract 5"),
@@ -110,7 +126,14 @@ def open_workflow(
     )
 
 
-def resolve_workflow(turn: Turn, playbook: Playbook | None, workflow_stem: str, resolution: str) -> None:
+def resolve_workflow(
+    turn: Turn,
+    playbook: Playbook | None,
+    workflow_stem: str,
+    resolution: str,
+    *,
+    attributed_nudge: str | None = None,
+) -> None:
     """Resolve the open workflow of the stem, and drop its nudges. `playbook` is None when it is gone."""
     hot = turn.hot
     if hot.workflows is None:
@@ -125,12 +148,15 @@ def resolve_workflow(turn: Turn, playbook: Playbook | None, workflow_stem: str, 
         kind=workflow.kind,
         resolution=resolution,
         opened_at=workflow.opened_ms,
+        attributed_nudge=attributed_nudge,
     )
+    cancel(hot.timers, EXPIRE_TIMER, playbook_of(workflow_stem), workflow_stem.partition(":")[2])
     drop_workflows_nudges(turn, playbook, workflow_stem)
     del hot.workflows[workflow_stem]
     hot.workflows = hot.workflows or None
 
 
 def _check(kind: str, after: str, name: str) -> None:
+    name = name.partition(":")[0]
     if (kind, after, name) not in _LEGAL and (ANY_KIND, after, name) not in _LEGAL:
         raise IllegalMove(f"{kind}: no move to {after} is called {name}")

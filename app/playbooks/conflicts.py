@@ -8,8 +8,10 @@ from app.domain.errors import UserError
 from app.domain.pools import PoolSettings
 from app.domain.scores import UNCLAMPED
 from app.playbooks.points import PointsModel
+from app.playbooks.reactivation import ReactivationModel
 from app.playbooks.reengager import ReengagerModel, Transfer
 from app.playbooks.score import ModifyModel, ScoreModel, TagModel
+from app.playbooks.words import DEFAULT_SCORE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from app.domain.scores import Clamp
     from app.playbooks.loader import Written
 
-DEFAULT_SCORE = "engagement"
 _SHORTEST_SLIP = 6
 
 
@@ -111,6 +112,8 @@ def _scores(files: list[Written]) -> Iterator[UserError]:
 def _scores_of(file: str, model: object) -> Iterator[tuple[str, str]]:
     if isinstance(model, ScoreModel | PointsModel):
         yield f"{file}: score", model.score
+    if isinstance(model, ReactivationModel) and model.score_name is not None:
+        yield f"{file}: score", model.score_name
     if isinstance(model, ScoreModel):
         for place, action in enumerate(model.actions):
             if isinstance(action, ModifyModel) and action.score is not None:

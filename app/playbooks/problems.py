@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from app.domain.errors import UserError
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
 Path = tuple[int | str, ...]
@@ -50,7 +51,8 @@ def _problem(details: ErrorDetails, model: type[BaseModel], file: str) -> UserEr
             hint = nearest(str(path[-1]), _known_keys(details["loc"][:-1], model))
             return UserError("unknown-key", _place(file, path), "unknown key", hint)
         case "missing":
-            return UserError("missing-key", _place(file, path), "must be given")
+            hint = details.get("ctx", {}).get("hint", "")
+            return UserError("missing-key", _place(file, path), "must be given", hint)
         case "union_tag_not_found":
             choices = ", ".join(f'"{_kind_of(table)}"' for table in tables)
             return UserError(
@@ -117,20 +119,24 @@ def _written_path(loc: Path, model: type[BaseModel]) -> tuple[Path, Tables]:
     """
     path: list[int | str] = []
     tables: Tables = (model,)
+    in_map = False
     for step in loc:
         of_kind = tuple(table for table in tables if len(tables) > 1 and _kind_of(table) == step)
         if of_kind:
             tables = of_kind
         elif step != "[key]":
             path.append(step)
-            if isinstance(step, str):
-                tables = tuple(found for table in tables for found in _tables_at(table, step))
+            if in_map:
+                in_map = False  # a name the person has chosen
+            elif isinstance(step, str):
+                fields = [field for table in tables for field in _fields_at(table, step)]
+                in_map = any(get_origin(field.annotation) is dict for field in fields)
+                tables = tuple(found for field in fields for found in _tables_in(field.annotation))
     return tuple(path), tables
 
 
-def _tables_at(table: type[BaseModel], key: str) -> Tables:
-    field = next((field for name, field in table.model_fields.items() if key in (name, field.alias)), None)
-    return () if field is None else _tables_in(field.annotation)
+def _fields_at(table: type[BaseModel], key: str) -> list[FieldInfo]:
+    return [field for name, field in table.model_fields.items() if key in (name, field.alias)]
 
 
 def _tables_in(annotation: object) -> Tables:

@@ -100,6 +100,9 @@ Text = Annotated[str, Field(min_length=1)]
 Texts = Annotated[list[Text], AfterValidator(_in_any_order)]
 """A set of texts, its order of no meaning."""
 
+Precedence = Annotated[list[Text], Field(min_length=1), AfterValidator(_each_once)]
+"""Words in the order in which they are asked, each once."""
+
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Positive = Annotated[int, Field(ge=1, le=1_000_000_000)]
 

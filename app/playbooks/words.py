@@ -1,4 +1,4 @@
-"""The phrases of score and points playbooks: conditions, limits, names of scores, texts with placeholders."""
+"""The phrases of playbooks: conditions, limits, names of scores, texts with placeholders, links."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ _MOST_PER_SPAN = 100
 _LONGEST_NAME = 256
 LINK_VALUES = ("member_id", "company_id")
 """What a call to action may name."""
+
+DEEP_LINK_VALUES = ("step", *LINK_VALUES)
+"""What a link back to where the member was may name."""
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#]+([/?#]\S*)?", re.ASCII)
 
 
 class AtMost(NamedTuple):
@@ -97,11 +102,21 @@ def with_placeholders(*known: str) -> Callable[[str], str]:
     return check
 
 
+def _url(link: str) -> str:
+    """A link is a URL whatever its values are: with a scheme, also an app's own, and a place."""
+    if _URL.fullmatch(PLACEHOLDER.sub("x", link)) is None or PLACEHOLDER.search(link.partition("://")[0]):
+        raise ValueError(f"{link!r} is no URL; write one such as https://example.com/resume?step={{step}}")
+    return link
+
+
 When = Annotated[Condition, BeforeValidator(parse_condition)]
 """`when`: one condition, or a list."""
 
 Limit = Annotated[AtMost, BeforeValidator(_at_most)]
 """`at_most`."""
+
+DEFAULT_SCORE = "engagement"
+"""The score meant where none is named."""
 
 ScoreName = Annotated[str, AfterValidator(_score_name)]
 """Name of a score."""
@@ -111,3 +126,9 @@ PlainTemplate = Annotated[str, AfterValidator(with_placeholders())]
 
 Link = Annotated[str, AfterValidator(with_placeholders(*LINK_VALUES))]
 """A call to action, its values URL-encoded (`app.domain.links`)."""
+
+SegmentTemplate = Annotated[str, AfterValidator(with_placeholders("segment"))]
+"""Name of a text that may depend on the segment (contract 6.4)."""
+
+DeepLink = Annotated[str, AfterValidator(with_placeholders(*DEEP_LINK_VALUES)), AfterValidator(_url)]
+"""A link back to where the member was, its values URL-encoded."""

@@ -128,6 +128,10 @@ class Merge:
         """Records are buffered; whether they may be taken yet depends on the other inputs."""
         return any(source.buffer for source in self._order)
 
+    def oldest_ms(self) -> int | None:
+        """Append time of the record that has waited longest of those that have come; None where none waits."""
+        return min((source.buffer[0].appended_ms for source in self._order if source.buffer), default=None)
+
     def drained_until_ms(self) -> int | None:
         """The wall time at which every input was known to hold nothing more; None while anything is buffered."""
         if self.waiting:

@@ -60,14 +60,18 @@ class TooLarge(Exception):  # noqa: N818  it says what is wrong
 class Outputs:
     """The output records of one batch, encoded, by where they go.
 
-    `key_of` tells whose an output is; `rerouted` is the topic of records on the way to their own partition.
+    `key_of` tells whose an output is; `rerouted` is the topic of records on the way to their own partition; `apart`: see
+    `Processor.outputs_apart`.
     """
 
-    def __init__(self, host: Host, partition: int, key_of: Callable[[Any], str], rerouted: str) -> None:
+    def __init__(
+        self, host: Host, partition: int, key_of: Callable[[Any], str], rerouted: str, *, apart: bool = False
+    ) -> None:
         self._host = host
         self._partition = partition
         self._key_of = key_of
         self._rerouted = rerouted
+        self._apart = apart
         self._encode = host.codec.encode
         self._own: dict[str, list[Row]] = {}
         self._pages: dict[str, MemberSnapshot | None] = {}
@@ -77,7 +81,8 @@ class Outputs:
     def add(self, output: Any) -> None:
         """Encode one output or crossing fact. Raises TooLarge.
 
-        An output stays in the partition it was decided in; a crossing fact goes to that of its own key.
+        An output stays in the partition it was decided in, unless they lie apart; a crossing fact goes to that of its
+        own key.
         """
         if type(output) is MemberSnapshot:
             self._pages[output.member_id] = output
@@ -92,7 +97,7 @@ class Outputs:
             own.append((key, value))
             return
         partitions = self._host.partitions[topic]
-        if topic.startswith("internal-"):
+        if self._apart or topic.startswith("internal-"):
             self.put(topic, murmur2_partition(key, partitions), key, value)
             return
         where = (self._host.full_name(topic), self._partition % partitions)

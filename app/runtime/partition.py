@@ -180,11 +180,17 @@ class Partition:
         """Another batch may be handed over.
 
         While one is being committed, only a large one is worth deciding ahead: a small one would wait decided, and what
-        comes meanwhile would miss it.
+        comes meanwhile would miss it. But not where timers are worked off, batch after batch: each of these is decided
+        ahead, and records would wait for the last of them.
         """
         if self.phase is not Phase.READY or self._leased or self.merge is None:
             return False
-        return self._free_in() <= 0 or self.merge.buffered >= LARGE_BATCH
+        return self._free_in() <= 0 or self.merge.buffered >= LARGE_BATCH or self._working_off
+
+    @property
+    def _working_off(self) -> bool:
+        """The next batch will be decided whether records come or not."""
+        return self._decider is not None and (self._decider.behind or self._decider.sweeping)
 
     def _free_in(self) -> float:
         """Seconds until the next transaction may begin; a guess while one is under way."""

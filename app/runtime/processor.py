@@ -26,7 +26,9 @@ class Processor:
         name: also the folder of its state and part of its transactional ids.
         inputs: topics by the contract's names, all with the same number of partitions; any order.
         key_field: the field of its input records that names the entity.
-        rerouted: the one among its inputs that holds records on the way to their own partition.
+        rerouted: the one among its inputs that holds records on the way to their own partition; empty: none does, for
+            no other system writes any of them.
+        outputs_apart: its outputs have another key than its inputs, and lie in that key's partition.
         make_core: a new core, with its playbooks; called once for each partition opened.
     """
 
@@ -35,6 +37,7 @@ class Processor:
     key_field: str
     rerouted: str
     make_core: Callable[[], Core[Any]]
+    outputs_apart: bool = False
 
     @property
     def changelog(self) -> str:

@@ -139,6 +139,15 @@ LAG = Metric(
     "Records appended to a partition's inputs and not applied yet, by the last fetch.",
     "Alert if it grows for 10 minutes: start another worker, up to one a partition.",
 )
+OLDEST = Metric(
+    "reengage_oldest_record_seconds",
+    "gauge",
+    ("processor", "partition"),
+    "How long ago the oldest record was appended that has come to a partition and is not taken yet; 0 while none waits.",
+    "A request for a transfer waits for its desk, then its answer for the member. Alert if the maximum of processor "
+    "`desk` and that of `members` together exceed 1,800: whoever completed the set-up has been without an answer for 30 "
+    "minutes. Usually it is below 1. Start another worker; if a partition is not `ready`, the worker's log says why.",
+)
 TIME = Metric(
     "reengage_partition_time_seconds",
     "gauge",
@@ -161,6 +170,7 @@ METRICS = (
     PARTITIONS,
     RESTORE,
     LAG,
+    OLDEST,
     TIME,
 )
 """Every metric of the worker's own; `process_*`, of the process, comes from Prometheus's client."""
@@ -248,7 +258,7 @@ class _Gauges(Collector):
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Called by the registry at each scrape."""
-        phases, restore, lag, time = (_gauge(metric) for metric in (PARTITIONS, RESTORE, LAG, TIME))
+        phases, restore, lag, oldest, time = map(_gauge, (PARTITIONS, RESTORE, LAG, OLDEST, TIME))
         counts: dict[tuple[str, Phase], int] = {
             (processor, phase): 0 for processor in self._intake.processors for phase in Phase
         }
@@ -258,12 +268,16 @@ class _Gauges(Collector):
             if partition.phase is Phase.RESTORING:
                 restore.add_metric(place, self._remaining.get((processor, number), 0))
             time.add_metric(place, partition.position.time_ms / 1000)
+            if partition.merge is not None:
+                oldest_ms = partition.merge.oldest_ms()
+                age_ms = 0 if oldest_ms is None else max(0, self._intake.host.now_ms() - oldest_ms)
+                oldest.add_metric(place, age_ms / 1000)
             behind = self._intake.lag(partition)
             if behind is not None:
                 lag.add_metric(place, behind)
         for (processor, phase), count in counts.items():
             phases.add_metric([processor, phase.value], count)
-        return phases, restore, lag, time
+        return phases, restore, lag, oldest, time
 
 
 def _gauge(metric: Metric) -> GaugeMetricFamily:

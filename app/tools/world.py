@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.domain.crossings import MemberMoved, TransferAnswer, TransferQueued, TransferWithdrawn
+from app.domain.companies import CompanyCore
+from app.domain.crossings import (
+    CompanyUp,
+    CompanyWait,
+    DigestItem,
+    MemberMoved,
+    TransferAnswer,
+    TransferQueued,
+    TransferWithdrawn,
+)
 from app.domain.desk import DeskCore
+from app.domain.digest import DigestCore
 from app.domain.engine import Engine, Mark
 from app.domain.entity import NEVER_MS
 from app.domain.events import CompanyStatus, PoolCapacity
@@ -22,11 +32,23 @@ if TYPE_CHECKING:
 
 MEMBERS = "members"
 DESK = "desk"
-PROCESSORS = (DESK, MEMBERS)
+COMPANIES = "companies"
+DIGESTS = "digests"
+PROCESSORS = (DESK, COMPANIES, DIGESTS, MEMBERS)
 """Names of the processors, as the journal has them."""
 
 _DESK_RECORDS = (PoolCapacity, TransferQueued, TransferWithdrawn)
-_CROSSINGS = (TransferQueued, TransferWithdrawn, TransferAnswer, MemberMoved, Hop)
+_COMPANY_RECORDS = (CompanyStatus, CompanyWait)
+_CROSSINGS = (
+    TransferQueued,
+    TransferWithdrawn,
+    TransferAnswer,
+    MemberMoved,
+    CompanyWait,
+    CompanyUp,
+    DigestItem,
+    Hop,
+)
 
 
 class World:
@@ -38,12 +60,15 @@ class World:
 
     With a partition, a processor has an engine for it, which fires timers `grace_ms` behind its own time, as a worker's
     does. There nothing crosses by itself: what did cross lies among the lines, as the internal topics recorded it.
-
-    Records of companies concern nobody by themselves: they only move time.
     """
 
     def __init__(self, playbooks: PlaybookSet, grace_ms: int) -> None:
-        self._cores: dict[str, Core[Any]] = {DESK: DeskCore(playbooks), MEMBERS: MemberCore(playbooks)}
+        self._cores: dict[str, Core[Any]] = {
+            DESK: DeskCore(playbooks),
+            COMPANIES: CompanyCore(playbooks),
+            DIGESTS: DigestCore(playbooks),
+            MEMBERS: MemberCore(playbooks),
+        }
         self._sink = Sink()
         self._grace_ms = grace_ms
         self._time_ms = 0
@@ -68,9 +93,8 @@ class World:
 
     def move_partition(self, record: Any, partition: int) -> None:
         """Time reaches a record's instant for the partition that record lay in."""
-        if not isinstance(record, CompanyStatus):
-            self._engine(addressee(record)[0], partition).move_time(record.occurred_at)
-            self._drop_crossings()
+        self._engine(addressee(record)[0], partition).move_time(record.occurred_at)
+        self._drop_crossings()
 
     def pass_time(self, until_ms: int, partition: int | None = None) -> None:
         """Time passes until all timers due by an instant have fired, the grace over."""
@@ -84,8 +108,6 @@ class World:
 
     def apply(self, record: Any, partition: int | None = None) -> None:
         """Apply one record to whom it concerns; time has been moved before."""
-        if isinstance(record, CompanyStatus):
-            return
         if isinstance(record, MemberMoved):
             record = read_hop(shipped_codec(), record) or record
         processor, key = addressee(record)
@@ -194,9 +216,13 @@ class World:
 
 
 def addressee(record: Any) -> tuple[str, str]:
-    """Processor and key of whom a record concerns; not for records of companies."""
+    """Processor and key of whom a record concerns."""
     if isinstance(record, _DESK_RECORDS):
         return DESK, record.pool
+    if isinstance(record, _COMPANY_RECORDS):
+        return COMPANIES, record.company_id
+    if isinstance(record, DigestItem):
+        return DIGESTS, record.owner_id
     return MEMBERS, record.member_id
 
 

@@ -19,7 +19,8 @@ from app.domain.errors import UserError, UserErrors
 JOURNAL = "internal-journal"
 REROUTED = "internal-rerouted"
 DESK_REROUTED = "internal-desk-rerouted"
-REROUTES = (REROUTED, DESK_REROUTED)
+COMPANIES_REROUTED = "internal-companies-rerouted"
+REROUTES = (REROUTED, DESK_REROUTED, COMPANIES_REROUTED)
 """Where records wait that lay in another partition than their key's; each processor reads one of its own."""
 
 INPUTS_IN_ORDER: tuple[str, ...] = (
@@ -41,6 +42,7 @@ MEMBER_INPUTS: tuple[str, ...] = tuple(
 """The input topics keyed by member_id, in the order of their rank."""
 
 CROSSINGS: tuple[str, ...] = (
+    COMPANIES_REROUTED,
     "internal-company-up",
     "internal-company-wait",
     DESK_REROUTED,

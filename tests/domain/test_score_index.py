@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from app.domain import score_index
 from app.domain.score_index import ScoreIndex
+from tests.domain.reactivating import on
 from tests.domain.scoring import on_score, points, rule
 
 values = st.one_of(st.none(), st.integers(-6, 6))
@@ -31,6 +32,20 @@ def test_those_are_concerned_who_would_do_something_in_their_order(written, chan
     for before, after in changes:
         wanted = [playbook for playbook in listeners if playbook.is_concerned(before, after)]
         assert list(index.concerned(before, after)) == wanted
+
+
+@given(st.lists(st.integers(-5, 5), min_size=1, max_size=6), st.lists(st.tuples(values, values), min_size=1))
+def test_a_reactivation_is_concerned_by_the_crossing_of_its_threshold_alone(thresholds, changes):
+    listeners = [on(name=f"r{place}", threshold=each) for place, each in enumerate(thresholds)]
+    index = index_of([*listeners, on_score("p", "> 3")])
+    for before, after in changes:
+        crossed = [
+            playbook
+            for playbook, threshold in zip(listeners, thresholds, strict=True)
+            if after is not None and after >= threshold and (before is None or before < threshold)
+        ]
+        assert list(index.concerned(before, after))[: len(crossed)] == crossed
+        assert len(index.concerned(before, after)) - len(crossed) in (0, 1)
 
 
 def test_points_playbooks_see_every_change():

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.domain.errors import UserError
+from app.domain.intent_state import HighIntentState, IntentHistory, Session
 from app.domain.state import Cold, Hot, Profile, ReengagerState, Workflow
 from app.domain.stored import decode_cold, decode_hot, decode_ids, encode_cold, encode_hot, encode_ids
 
@@ -82,3 +83,11 @@ def test_a_part_of_a_newer_version_is_refused_with_what_to_do(decode):
     with pytest.raises(UserError, match="newer one") as caught:
         decode(b"\xff")
     assert caught.value.reference == "state-too-new"
+
+
+def test_sessions_are_read_as_they_were_written():
+    state = HighIntentState(Session(1, 2, "Page", 2, "acme", "login", is_late=True), 1, has_history=True)
+    hot = Hot("0123456789ab", states={"transact": state, "re-engager": ReengagerState("inactive")})
+    assert decode_hot(encode_hot(hot)) == hot
+    cold = Cold(intents={"transact": IntentHistory([1, 2], 1, "known_error:mfa", "Page", from_ms=2)})
+    assert decode_cold(encode_cold(cold)) == cold

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.playbooks.high_intent import HighIntentModel
 from app.playbooks.kinds import KINDS
 from app.playbooks.policy import PolicyModel
 
@@ -22,6 +23,28 @@ def test_a_playbook_in_scores_md_compiles(text: str):
     assert KINDS[content["kind"]].model_validate({"name": "shown", **content}).compile()
 
 
+@pytest.mark.parametrize("text", blocks("progress.md"))
+def test_the_playbook_in_progress_md_says_the_defaults(text: str):
+    model = KINDS["progress"]
+    written = model.model_validate({"name": "shown", **tomllib.loads(text)})
+    assert written == model.model_validate({"name": "shown", "kind": "progress"})
+
+
 def test_the_policy_in_policy_md_is_the_default():
     (text,) = blocks("policy.md")
     assert PolicyModel.model_validate(tomllib.loads(text)) == PolicyModel()
+
+
+def test_the_playbook_in_high_intent_md_says_the_defaults():
+    (text,) = blocks("high-intent.md")
+    content = tomllib.loads(text)
+    written = HighIntentModel.model_validate({"name": "shown", **content})
+    plain = HighIntentModel.model_validate(
+        {
+            "name": "shown",
+            "kind": "high_intent",
+            "deep_link": content["deep_link"],
+            "nudges": content["nudges"],
+        }
+    )
+    assert written == plain

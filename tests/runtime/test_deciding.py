@@ -662,6 +662,13 @@ class TestTime:
         ]
         assert not work.decider.behind
 
+    def test_a_large_batch_takes_half_as_many_wakes_as_it_has_records(
+        self, work: Work, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(module, "WAKES_PER_BATCH", 2)
+        work.decide(*[work.activity(0, member) for member in members_of(PARTITION, 9)])
+        assert work.decide(*[work.activity(8, DORA) for _ in range(7)]).woken == 3
+
     def test_it_is_behind_also_with_the_timers_of_this_very_millisecond(
         self, work: Work, monkeypatch: pytest.MonkeyPatch
     ):

@@ -51,6 +51,17 @@ class TestOrder:
         drain(merge, *RANKS, at=1)
         assert places(merge.take()) == [("command", 0), ("score", 0), ("activity", 0), ("activity", 1)]
 
+    def test_the_oldest_of_those_that_wait_is_known(self, merge: Merge):
+        assert merge.oldest_ms() is None
+        feed(merge, "activity", 10, 30)
+        feed(merge, "score", 20)
+        assert merge.oldest_ms() == 10
+        drain(merge, *RANKS, at=1)
+        merge.take(limit=1)
+        assert merge.oldest_ms() == 20
+        merge.take()
+        assert merge.oldest_ms() is None
+
     def test_a_record_carries_all_that_came_with_it(self, merge: Merge):
         merge.feed("score", [(7, 10, b"m1", None)], 2, 0)
         drain(merge, *RANKS, at=1)

@@ -10,7 +10,7 @@ import pytest
 from app.domain.crossings import MemberMoved, MergeStep, Rerouted, TransferQueued
 from app.domain.events import Activity, PoolCapacity
 from app.domain.hop import Hop
-from app.domain.outputs import MemberSnapshot
+from app.domain.outputs import MemberSnapshot, Nudge
 from app.runtime.merge import InputRecord
 from app.runtime.outgoing import Outputs
 from app.wire.hops import write_hop
@@ -122,3 +122,28 @@ def test_each_processor_has_a_topic_of_its_own_for_what_lies_wrong(host: Host):
     assert where == (host.full_name(DESK_REROUTED), 3)
     (sent_on,) = [host.codec.decode(DESK_REROUTED, key, value, 0) for key, value in rows]
     assert (sent_on.source_topic, sent_on.key) == ("capacity", b"west")
+
+
+def test_outputs_that_lie_apart_from_their_entity_go_to_the_partition_of_their_own_key(host: Host):
+    outputs = Outputs(host, 0, attrgetter("owner_id"), "", apart=True)
+    owners = [f"owner:o{number}" for number in range(12)]
+    for owner in owners:
+        outputs.add(
+            Nudge(
+                event_id=f"{owner}/1",
+                sequence=1,
+                member_id=owner,
+                occurred_at=days(0),
+                cause="timer:digest",
+                nudge_id=f"progress:{owner}#1",
+                recipient_role="OWNER",
+                recipient_id=owner,
+                channel="EMAIL",
+                template="off_track_digest",
+            )
+        )
+    lie = written(outputs, host, Nudge.topic)
+    assert sorted(record.member_id for records in lie.values() for record in records) == sorted(owners)
+    for partition, records in lie.items():
+        assert {murmur2_partition(each.member_id.encode(), PARTITIONS) for each in records} == {partition}
+    assert len(lie) > 1

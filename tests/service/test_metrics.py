@@ -2,17 +2,30 @@
 
 from types import SimpleNamespace
 
+from app.runtime.merge import Merge
 from app.runtime.partition import Phase
 from app.runtime.position import Position
-from app.service.metrics import DEAD_LETTERS, METRICS, OUTPUTS, PARTITIONS, RECORDS, REROUTED, WorkerMetrics
+from app.service.metrics import (
+    DEAD_LETTERS,
+    METRICS,
+    OLDEST,
+    OUTPUTS,
+    PARTITIONS,
+    RECORDS,
+    REROUTED,
+    WorkerMetrics,
+)
+
+NOW_MS = 1_767_607_200_000
 
 
-def partition(number=0, phase=Phase.READY, time_ms=0):
+def partition(number=0, phase=Phase.READY, time_ms=0, merge=None):
     return SimpleNamespace(
         processor=SimpleNamespace(name="members"),
         number=number,
         phase=phase,
         position=Position(time_ms=time_ms),
+        merge=merge,
     )
 
 
@@ -23,6 +36,7 @@ def watched(*partitions, lag=0):
             processors={"members": None},
             partitions={("members", each.number): each for each in partitions},
             lag=lambda _partition: lag,
+            host=SimpleNamespace(now_ms=lambda: NOW_MS),
         )
     )
     return metrics
@@ -116,3 +130,18 @@ def test_lag_and_time_are_shown_by_partition_and_an_unknown_lag_is_not():
     assert known.get_sample_value("reengage_partition_time_seconds", place) == 1_767_607_200
     unknown = watched(partition(1), lag=None).registry
     assert unknown.get_sample_value("reengage_lag_records", place) is None
+
+
+def test_the_age_of_the_oldest_record_that_waits_is_shown_and_0_where_none_does():
+    merge = Merge({"activity": 9, "score": 7}, {})
+    waits = watched(partition(1, merge=merge)).registry
+    place = {"processor": "members", "partition": "1"}
+    assert waits.get_sample_value(OLDEST.name, place) == 0
+    merge.feed("activity", [(0, NOW_MS - 3_000, b"m1", b"x")], 3, 0)
+    merge.feed("score", [(0, NOW_MS - 90_000, b"m1", b"x"), (1, NOW_MS, b"m1", b"x")], 6, 0)
+    assert waits.get_sample_value(OLDEST.name, place) == 90
+
+
+def test_a_partition_that_reads_nothing_shows_no_age():
+    place = {"processor": "members", "partition": "0"}
+    assert watched(partition()).registry.get_sample_value(OLDEST.name, place) is None

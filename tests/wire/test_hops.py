@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from app.domain.crossings import MemberMoved, MergeStep
+from app.domain.crossings import MemberMoved, MergeStep, MovedResponse
 from app.domain.events import Activity
 from app.domain.hop import Hop
 from app.wire.bad_record import BadRecord
@@ -31,6 +31,29 @@ def test_it_survives_its_own_topic():
     codec = Codec()
     sent = moved(codec)
     assert codec.decode(MemberMoved.topic, b"new", codec.encode(sent), 0) == sent
+
+
+def test_a_historys_responses_survive_too():
+    response = MovedResponse(
+        response_id="r",
+        campaign_id="c",
+        is_response=False,
+        status="s",
+        occurred_at=1,
+        told_at=2,
+        reactivated=True,
+    )
+    history = MemberMoved(
+        event_id="e",
+        occurred_at=1,
+        cause="e",
+        member_id="new",
+        from_member_id="old",
+        path=[MergeStep(member_id="old", merged_at=1)],
+        responses=[response, replace(response, response_id="other", reactivated=False)],
+    )
+    codec = Codec()
+    assert codec.decode(MemberMoved.topic, b"new", codec.encode(history), 0) == history
 
 
 def test_a_history_is_no_record():

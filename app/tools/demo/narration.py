@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from app.domain.outputs import AnyOutput, DeadLetter, Output, TagChanged, WorkflowOpened, WorkflowResolved
+from app.domain.outputs import (
+    AnyOutput,
+    DeadLetter,
+    Nudge,
+    NudgeSuppressed,
+    Output,
+    ScoreChanged,
+    TagChanged,
+    TransferFailed,
+    TransferRequested,
+    WorkflowOpened,
+    WorkflowResolved,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -27,6 +39,10 @@ def day(at_ms: int) -> str:
     """`17 Feb`, in UTC."""
     at = datetime.fromtimestamp(at_ms / 1000, UTC)
     return f"{at.day} {at:%b}"
+
+
+def _clock(at_ms: int) -> str:
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%H:%M}"
 
 
 def describe(output: AnyOutput) -> str:
@@ -57,9 +73,17 @@ def _occasion(output: Output | DeadLetter) -> tuple[int, str]:
 
 
 def _summary(together: list[Output | DeadLetter]) -> str:
-    """Where a workflow opens, that the tag goes is understood."""
-    if any(isinstance(output, WorkflowOpened) for output in together):
-        together = [output for output in together if not isinstance(output, TagChanged)]
+    """What is understood is left out: where a workflow opens, why; where a transfer is answered, that it was asked for.
+
+    So is where a workflow is resolved that its planned messages go with it.
+    """
+    kinds = {type(output) for output in together}
+    understood: set[type] = set()
+    if WorkflowOpened in kinds:
+        understood |= {TagChanged, ScoreChanged}
+    if kinds & {TransferFailed, WorkflowResolved}:
+        understood |= {TransferRequested, NudgeSuppressed}
+    together = [output for output in together if type(output) not in understood]
     return ", ".join(_SHORT.get(type(output), describe)(output) for output in together)
 
 
@@ -80,11 +104,45 @@ def _tag_in_short(output: TagChanged) -> str:
 
 def _workflow_opened(output: WorkflowOpened) -> str:
     days = output.context.get("inactive_days")
+    if output.reason == "score_condition":
+        return f"{output.context['score']} {output.context['when']}"
     return f"{_plain(output.reason)} after {days} days" if days else _plain(output.reason)
 
 
 def _workflow_resolved(output: WorkflowResolved) -> str:
     return _plain(output.resolution)
+
+
+def _score_changed(output: ScoreChanged) -> str:
+    before = "empty" if output.before is None else output.before
+    after = "empty" if output.after is None else output.after
+    return f"{output.score} from {before} to {after}"
+
+
+def _nudge(output: Nudge) -> str:
+    return f"{output.template}, to the {output.recipient_role.lower()}, {_plain(output.channel)}"
+
+
+def _nudge_suppressed(output: NudgeSuppressed) -> str:
+    return f"{output.template}, to the {output.recipient_role.lower()}: {_plain(output.reason)}"
+
+
+def _suppressed_in_short(output: NudgeSuppressed) -> str:
+    return f"no message to the {output.recipient_role.lower()}: {_plain(output.reason)}"
+
+
+def _transfer_requested(output: TransferRequested) -> str:
+    return f"of pool {output.pool}"
+
+
+def _transfer_failed(output: TransferFailed) -> str:
+    return f"attempt {output.attempts}, {_next_attempt(output)}"
+
+
+def _next_attempt(output: TransferFailed) -> str:
+    if output.next_attempt_at is None:
+        return "the last one"
+    return f"next try {day(output.next_attempt_at)}, {_clock(output.next_attempt_at)}"
 
 
 def _dead_letter(output: DeadLetter) -> str:
@@ -114,6 +172,11 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     TagChanged: _tag_changed,
     WorkflowOpened: _workflow_opened,
     WorkflowResolved: _workflow_resolved,
+    ScoreChanged: _score_changed,
+    Nudge: _nudge,
+    NudgeSuppressed: _nudge_suppressed,
+    TransferRequested: _transfer_requested,
+    TransferFailed: _transfer_failed,
     DeadLetter: _dead_letter,
 }
 
@@ -121,5 +184,9 @@ _SHORT: dict[type, Callable[[Any], str]] = {
     TagChanged: _tag_in_short,
     WorkflowOpened: lambda output: f"{_workflow_opened(output)}: workflow opened",
     WorkflowResolved: lambda output: f"workflow resolved: {_workflow_resolved(output)}",
+    Nudge: lambda output: f"message sent at {_clock(output.occurred_at)}: {output.template}",
+    NudgeSuppressed: _suppressed_in_short,
+    TransferRequested: lambda _output: "transfer requested",
+    TransferFailed: lambda output: f"no coach free, {_next_attempt(output)}",
     DeadLetter: lambda _output: "an unreadable event set aside",
 }

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from aiokafka import TopicPartition
 
-from app.domain.outputs import DeadLetter, MemberSnapshot
+from app.domain.desk import RESET_TIMER
+from app.domain.events import PoolCapacity
+from app.domain.outputs import DeadLetter, MemberSnapshot, TransferRequested
 from app.service.client import make_codec, partition_counts
 from app.tools.committed import committed_reader
 from app.wire.topics import load_topics
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from app.domain.outputs import AnyOutput, Output
     from app.service.settings import Settings
     from app.tools.committed import CommittedReader
+    from app.tools.demo.script import Delivery
     from app.tools.simulate import Simulated
 
 
@@ -30,6 +35,8 @@ class Follower:
         self._settings = settings
         self._codec = make_codec(settings)
         self._ends: dict[TopicPartition, int] | None = None
+        self._seen: set[str] = set()
+        self._saw_more = asyncio.Event()
 
     async def follow(self, show: Callable[[AnyOutput], None]) -> None:
         """Take outputs and show each, until the end that `stop_at_end` has found; without it, on and on."""
@@ -38,6 +45,15 @@ class Follower:
             for output in sorted(self._buffered(), key=_place):
                 self.came.append(output)
                 show(output)
+                if not isinstance(output, DeadLetter | MemberSnapshot):
+                    self._seen.add(output.event_id)
+            self._saw_more.set()
+
+    async def seen(self, event_ids: frozenset[str]) -> None:
+        """Wait until `follow` has shown the outputs of these ids."""
+        while not event_ids <= self._seen:
+            self._saw_more.clear()
+            await self._saw_more.wait()
 
     async def stop_at_end(self) -> None:
         """Let `follow` end when it has everything committed by now."""
@@ -93,6 +109,30 @@ def sequenced(came: Sequence[AnyOutput]) -> list[Output]:
 def dead_letters(came: Sequence[AnyOutput]) -> list[DeadLetter]:
     """The dead letters, in the order in which they came."""
     return [output for output in came if isinstance(output, DeadLetter)]
+
+
+def answers(expected: Simulated, sent: Sequence[Delivery]) -> dict[str, frozenset[str]]:
+    """Which outputs come of what a desk says upon an event: their event_ids, by the event's.
+
+    An answer of a desk takes a few milliseconds, which at the speed of a story may be hours. Who waits for these before
+    sending on has every answer in its place, as in a life that is lived no faster than it passes.
+    """
+    asking = {output.cause for output in expected.outputs if isinstance(output, TransferRequested)}
+    heard = [
+        (delivery.arrived_ms, str(delivery.fields["event_id"]))
+        for delivery in sent
+        if delivery.topic == PoolCapacity.topic or delivery.fields["event_id"] in asking
+    ]
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for output in expected.outputs:
+        if output.cause == f"timer:{RESET_TIMER}":
+            # A desk that nobody speaks to does not know, among old events, that its day is over.
+            upon = next((event_id for at_ms, event_id in heard if at_ms > output.occurred_at), None)
+        else:
+            upon = next((event_id for _, event_id in heard if event_id == output.cause), None)
+        if upon is not None:
+            found[upon].add(output.event_id)
+    return {event_id: frozenset(event_ids) for event_id, event_ids in found.items()}
 
 
 def difference(expected: Simulated, came: Sequence[AnyOutput]) -> str | None:

@@ -7,7 +7,7 @@ import os
 import signal
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,18 +21,18 @@ from app.service.client import broker_errors
 from app.service.worker import free_port
 from app.tools.demo.children import Producer, Worker, producer, worker
 from app.tools.demo.closing import conclude, invite, suggest
-from app.tools.demo.outputs import Follower, difference, follower
+from app.tools.demo.outputs import Follower, answers, difference, follower
 from app.tools.demo.place import place_for
 from app.tools.demo.screen import Live, Screen
 from app.tools.demo.script import deliveries
-from app.tools.demo.story import STORY, WEEKS
+from app.tools.demo.story import POOLS, STORY, WEEKS
 from app.tools.simulate import simulate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.service.settings import Settings
-    from app.tools.demo.script import Character, Delivery
+    from app.tools.demo.script import Character, Delivery, Pool
 
 SECONDS_A_WEEK = 0.7
 """How long a week of the story takes: slow enough to see it happen."""
@@ -40,6 +40,7 @@ SECONDS_A_WEEK = 0.7
 DEADLINE_S = 90.0
 """How long worker and story may take; and, the story being history, how long the wall clock leaves time alone."""
 
+_CHECK_S = 1.0
 _WEEK_MS = 7 * 24 * 3_600_000
 
 
@@ -62,7 +63,7 @@ def run(settings: Settings, keep: bool) -> int:
 
     before = signal.signal(signal.SIGTERM, terminate)
     try:
-        return Demo(settings, STORY, keep=keep, seconds_a_week=SECONDS_A_WEEK).play()
+        return Demo(settings, STORY, POOLS, keep=keep, seconds_a_week=SECONDS_A_WEEK).play()
     except KeyboardInterrupt:
         if terminated:
             raise SystemExit(128 + signal.SIGTERM) from None
@@ -78,14 +79,16 @@ class Demo:
         self,
         settings: Settings,
         story: Sequence[Character],
+        pools: Sequence[Pool] = (),
         *,
         seconds_a_week: float,
         keep: bool = False,
     ) -> None:
         self._settings = replace(settings, idle_ms=round(DEADLINE_S * 1000))
         self._screen = Screen(story)
-        self._sent = deliveries(story)
+        self._sent = deliveries(story, pools)
         self._expected = simulate([delivery.line for delivery in self._sent], load_playbooks(None))
+        self._answers = answers(self._expected, self._sent)
         self._keep = keep
         self._seconds_a_ms = seconds_a_week / _WEEK_MS
         self._over = False
@@ -116,7 +119,8 @@ class Demo:
         screen.say(
             f"{len(self._sent)} events of {WEEKS} weeks go through a real Kafka broker and a real worker. Who does nothing"
             " in the app for seven days gets the tag `inactive`; who comes back, or comes for the first time, gets a"
-            " workflow, a piece of work for the care team, until a coach takes over.\n"
+            " workflow, a piece of work for the care team, until a coach takes over; who has completed the set-up is given"
+            " one, as far as the coaches' day goes.\n"
         )
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reengage-demo-")))
@@ -167,15 +171,24 @@ class Demo:
                 tasks.create_task(outputs.follow(live.came))
                 began_s, began_ms = time.monotonic(), self._sent[0].arrived_ms
                 for delivery in self._sent:
-                    running.check()
                     due_s = began_s + (delivery.arrived_ms - began_ms) * self._seconds_a_ms
                     await asyncio.sleep(max(0.0, due_s - time.monotonic()))
                     await mouths.send(delivery)
                     live.sent(delivery)
+                    await self._hear_answers(delivery, running, outputs)
                 await running.caught_up(await mouths.finish())
                 await outputs.stop_at_end()
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
+
+    async def _hear_answers(self, delivery: Delivery, running: Worker, outputs: Follower) -> None:
+        """Wait for what a desk answers upon an event."""
+        awaited = self._answers.get(str(delivery.fields["event_id"]), frozenset())
+        while True:
+            running.check()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(outputs.seen(awaited), _CHECK_S)
+                return
 
 
 class Mouths:

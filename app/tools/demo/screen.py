@@ -40,6 +40,8 @@ _COLOURS = {
     "tag-changed": "yellow",
     "workflow-opened": "green",
     "workflow-resolved": "cyan",
+    "transfer-failed": "magenta",
+    "nudge": "blue",
     "dead-letter": "red",
 }
 

@@ -47,6 +47,14 @@ class Character:
 
 
 @dataclass(frozen=True)
+class Pool:
+    """Coaches who share a capacity: how many transfers a day they take from which instant on, in that order."""
+
+    name: str
+    slots: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
 class Delivery:
     """An event as it reaches Kafka: `arrived_ms` orders them, `line` is as `produce` and `simulate` read it."""
 
@@ -68,11 +76,27 @@ class Delivery:
         return msgspec.json.encode(self.fields)
 
 
-def deliveries(characters: Iterable[Character]) -> list[Delivery]:
-    """Everything that reaches Kafka in a story, in that order; event ids are `{member_id}-{n}`, the n-th event."""
-    return sorted(
-        chain.from_iterable(map(_deliveries_of, characters)), key=lambda delivery: delivery.arrived_ms
+def deliveries(characters: Iterable[Character], pools: Iterable[Pool] = ()) -> list[Delivery]:
+    """Everything that reaches Kafka in a story, in that order.
+
+    Event ids are `{member_id}-{n}`, or `{pool}-{n}`, of the n-th event.
+    """
+    told = chain(
+        chain.from_iterable(map(_deliveries_of, characters)), chain.from_iterable(map(_capacities_of, pools))
     )
+    return sorted(told, key=lambda delivery: delivery.arrived_ms)
+
+
+def _capacities_of(pool: Pool) -> Iterator[Delivery]:
+    for number, (at, slots) in enumerate(pool.slots, 1):
+        at_ms = instant_ms(at)
+        fields = {
+            "event_id": f"{pool.name}-{number}",
+            "pool": pool.name,
+            "occurred_at": format_instant(at_ms),
+            "slots_per_day": slots,
+        }
+        yield Delivery(at_ms, "capacity", pool.name, readable=True, fields=fields)
 
 
 def _deliveries_of(character: Character) -> Iterator[Delivery]:
@@ -124,3 +148,19 @@ def on_web(activity: str = "article.read", at: str = "") -> Event:
 def transferred(at: str, coach: str, mode: str = "AUTOMATIC") -> Event:
     """The member has been handed to a coach: by a system, or MANUAL by a person."""
     return Event(at, "transfer", {"type": "TRANSFERRED", "mode": mode, "coach_id": coach})
+
+
+def sets_up(at: str) -> Event:
+    """The member completes the set-up, wherever that is done."""
+    return Event(at, "activity", {"type": "setup.completed", "channel": "WEB"})
+
+
+def scored(at: str, operation: str, points: int) -> Event:
+    """A system that scores members says so."""
+    return Event(at, "score", {"operation": operation, "points": points})
+
+
+def opens_message(at: str, nudge_id: str) -> Event:
+    """Whoever delivers the messages tells that the member has opened one."""
+    attributes = {"nudge_id": nudge_id}
+    return Event(at, "activity", {"type": "nudge.opened", "channel": "APP", "attributes": attributes})

@@ -1,4 +1,4 @@
-"""The demo's story: fifteen members over ten weeks, from Monday 5 January to Sunday 15 March 2026.
+"""The demo's story: eighteen members over ten weeks, from Monday 5 January to Sunday 15 March 2026.
 
 To tell more, add a row. The last day has an activity of a member of each partition, which moves every partition's
 time to the end: what was due before is seen (tests/tools/demo/test_story.py holds it to that).
@@ -6,7 +6,19 @@ time to the end: what was due before is seen (tests/tools/demo/test_story.py hol
 
 from dataclasses import replace
 
-from app.tools.demo.script import Character, Event, every, in_app, on_web, signs_up, transferred
+from app.tools.demo.script import (
+    Character,
+    Event,
+    Pool,
+    every,
+    in_app,
+    on_web,
+    opens_message,
+    scored,
+    sets_up,
+    signs_up,
+    transferred,
+)
 
 WEEKS = 10
 
@@ -14,11 +26,11 @@ STORY = (
     Character(
         "amara.okafor",
         "Amara Okafor",
-        "signed up, opened the app a day later, and keeps coming back",
+        "opened the app a day after signing up, set everything up, and keeps coming back",
         (
             signs_up("Jan 05 08:55", "amara@example.org"),
             in_app("et_session.started", "Jan 06 19:20"),
-            transferred("Jan 08 10:00", "coach-silva"),
+            sets_up("Jan 08 10:00"),
             *every(3, "Jan 08 19:05", "Mar 15 23:59", in_app()),
         ),
     ),
@@ -34,10 +46,13 @@ STORY = (
     Character(
         "chloe.dubois",
         "Chloé Dubois",
-        "came every other day for three weeks, then no more",
+        "came for three weeks, then no more; her score fell late one evening, the message waited for the morning",
         (
             signs_up("Jan 05 11:40", "chloe@example.org"),
             *every(2, "Jan 05 18:15", "Jan 23 23:59", in_app()),
+            scored("Feb 03 21:30", "SET", 12),
+            opens_message("Feb 04 18:05", "engagement-follow-up:chloe.dubois:1#1"),
+            scored("Feb 04 18:10", "ADD", 15),
         ),
     ),
     Character(
@@ -82,7 +97,7 @@ STORY = (
         (
             signs_up("Jan 07 08:20", "grace@example.org"),
             replace(in_app("health_report.made", "Jan 07 08:45"), delivered=("Jan 07 08:45", "Jan 07 08:47")),
-            transferred("Jan 09 10:00", "coach-lange"),
+            sets_up("Jan 09 10:00"),
             *every(5, "Jan 12 08:30", "Mar 15 23:59", in_app("health_report.made")),
         ),
     ),
@@ -123,7 +138,7 @@ STORY = (
         (
             signs_up("Jan 13 06:30", "kavya@example.org"),
             in_app("et_session.started", "Jan 14 10:00"),
-            transferred("Jan 16 10:00", "coach-silva"),
+            sets_up("Jan 16 10:00"),
             in_app("et_session.started", "Jan 21 10:00"),
             *every(4, "Jan 25 10:00", "Mar 15 23:59", in_app()),
         ),
@@ -140,13 +155,48 @@ STORY = (
         ),
     ),
     Character(
+        "rosa.lindqvist",
+        "Rosa Lindqvist",
+        "completed the set-up on 9 February, when one coach was left, and was first",
+        (
+            signs_up("Feb 02 08:00", "rosa@example.org"),
+            in_app("et_session.started", "Feb 02 08:30"),
+            in_app("et_session.started", "Feb 06 08:30"),
+            sets_up("Feb 09 09:00"),
+            *every(4, "Feb 10 08:30", "Mar 15 23:59", in_app()),
+        ),
+    ),
+    Character(
+        "samir.khan",
+        "Samir Khan",
+        "completed the set-up two hours after Rosa: no coach was free that day",
+        (
+            signs_up("Feb 03 17:00", "samir@example.org"),
+            in_app("article.read", "Feb 03 17:20"),
+            in_app("article.read", "Feb 08 17:20"),
+            sets_up("Feb 09 11:00"),
+            *every(5, "Feb 13 17:20", "Mar 15 23:59", in_app("article.read")),
+        ),
+    ),
+    Character(
+        "tessa.devries",
+        "Tessa de Vries",
+        "was third on that day, and waited for two nights",
+        (
+            signs_up("Feb 05 12:00", "tessa@example.org"),
+            in_app("reminder.created", "Feb 05 12:10"),
+            sets_up("Feb 09 15:00"),
+            *every(6, "Feb 11 12:10", "Mar 15 23:59", in_app("reminder.updated")),
+        ),
+    ),
+    Character(
         "noor.rahman",
         "Noor Rahman",
         "joined in week nine",
         (
             signs_up("Mar 03 12:00", "noor@example.org"),
             in_app("health_report.made", "Mar 04 07:15"),
-            transferred("Mar 06 11:30", "coach-lange"),
+            sets_up("Mar 06 11:30"),
             *every(2, "Mar 07 07:10", "Mar 15 23:59", in_app()),
         ),
     ),
@@ -175,3 +225,6 @@ STORY = (
     ),
 )
 """The characters, roughly in the order in which they come in."""
+
+POOLS = (Pool("default", (("Feb 09 06:00", 1), ("Feb 11 08:00", 20))),)
+"""Coaches are short for two days of the story."""

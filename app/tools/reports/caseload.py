@@ -56,7 +56,7 @@ def rows(pages: Iterable[MemberSnapshot]) -> list[dict[str, Any]]:
             "kind": workflow.kind,
             "reason": workflow.reason,
             "opened_at": iso_instant(workflow.opened_at),
-            "tags": ",".join(page.tags),
+            "tags": list(page.tags),
             "inactive_since": instant_text(page.inactive_since),
             "last_in_app_activity": instant_text(page.last_in_app_activity),
             "setup_completed_at": instant_text(page.setup_completed_at),

@@ -55,7 +55,7 @@ def rows(pages: Iterable[MemberSnapshot], failures: dict[str, int]) -> list[dict
             "program": page.transfer.program,
             "attempts": page.transfer.attempts,
             "failed_at": instant_text(failed_ms),
-            "workflows": ",".join(workflow.workflow_id for workflow in page.workflows),
+            "workflows": [workflow.workflow_id for workflow in page.workflows],
             "owner_id": page.owner_id,
             "coach_id": page.coach_id,
         }

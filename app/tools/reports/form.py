@@ -1,4 +1,4 @@
-"""The ways a report can be printed. A module of its own, for the command line reads it at every start."""
+"""What the options of reports can be. A module of its own, for the command line reads it at every start."""
 
 from enum import StrEnum
 
@@ -9,3 +9,11 @@ class Form(StrEnum):
     TABLE = "table"
     JSON = "json"
     CSV = "csv"
+
+
+class TrackStatus(StrEnum):
+    """How an engagement stands."""
+
+    ON_TRACK = "ON_TRACK"
+    OFF_TRACK = "OFF_TRACK"
+    NOT_TRACKING = "NOT_TRACKING"

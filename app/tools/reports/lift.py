@@ -51,6 +51,7 @@ def lift(treated: Share, held_out: Share) -> Lift | None:
     difference = one - two
     return Lift(
         difference,
-        difference - sqrt((one - low_one) ** 2 + (high_two - two) ** 2),
-        difference + sqrt((high_one - one) ** 2 + (two - low_two) ** 2),
+        # Rounded, either may lie beyond by the last digit where all of one group succeeded and none of the other.
+        max(-1.0, difference - sqrt((one - low_one) ** 2 + (high_two - two) ** 2)),
+        min(1.0, difference + sqrt((high_one - one) ** 2 + (two - low_two) ** 2)),
     )

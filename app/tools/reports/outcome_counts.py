@@ -56,6 +56,7 @@ class Row(NamedTuple):
         nudged: nudges sent.
         suppressed: nudges suppressed, by reason.
         feedback: of the nudges sent, how many were delivered, opened, clicked, bounced.
+        attributed: of the nudges sent, to how many a conversion was attributed.
         resolved: by resolution.
         unresolved: workflows still open.
         compared: None where nobody was held out or not everything in the row is of one playbook.
@@ -66,6 +67,7 @@ class Row(NamedTuple):
     nudged: int
     suppressed: dict[str, int]
     feedback: dict[str, int]
+    attributed: int
     resolved: dict[str, Resolved]
     unresolved: int
     compared: Compared | None
@@ -104,6 +106,7 @@ class OutcomeCounts:
         self._workflows: defaultdict[str, _Workflow] = defaultdict(_Workflow)
         self._outcomes: dict[str, _Outcome] = {}
         self._feedback: dict[str, set[str]] = {word: set() for word in FEEDBACK}
+        self._attributed: set[str] = set()
 
     @singledispatchmethod
     def take(self, record: object) -> None:
@@ -120,6 +123,8 @@ class OutcomeCounts:
         workflow = self._workflows[record.workflow_id]
         workflow.resolution, workflow.resolved_ms = record.resolution, record.occurred_at
         workflow.opened_ms = record.opened_at
+        if record.attributed_nudge is not None:
+            self._attributed.add(record.attributed_nudge)
 
     @take.register
     def _(self, record: Nudge) -> None:
@@ -186,6 +191,7 @@ class OutcomeCounts:
             nudged=len(sent),
             suppressed=dict(sorted(_named(reasons))),
             feedback={word: len(told.intersection(sent)) for word, told in self._feedback.items()},
+            attributed=len(self._attributed.intersection(sent)),
             resolved=_resolved(workflows),
             unresolved=sum(workflow.resolution is None for workflow in workflows),
             compared=compared.get(group) if "playbook" in by else None,

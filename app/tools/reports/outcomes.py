@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from app.domain.errors import UserError
 from app.domain.events import Activity
-from app.domain.outputs import Nudge, NudgeSuppressed, WorkflowOpened, WorkflowResolved
+from app.domain.high_intent import HighIntent
+from app.domain.outputs import MemberSnapshot, Nudge, NudgeSuppressed, WorkflowOpened, WorkflowResolved
+from app.playbooks.loader import load_playbooks
 from app.service.client import broker_errors
 from app.tools.reports.form import Form
 from app.tools.reports.lift import CONFIDENCE
 from app.tools.reports.outcome_counts import DIMENSIONS, OutcomeCounts, Row
-from app.tools.reports.printing import print_csv, print_json, print_table, short_span
+from app.tools.reports.outcome_errors import ERROR_DIMENSIONS, ErrorCounts, ErrorRow
+from app.tools.reports.printing import print_csv, print_json, print_rows, print_table, short_span
 from app.tools.reports.reading import committed_records
 
 if TYPE_CHECKING:
@@ -31,13 +34,18 @@ def run(settings: Settings, by: str, form: Form) -> int:
 
     Args:
         settings: name a broker.
-        by: dimensions, comma-separated, of `DIMENSIONS`; their order is that of the columns and of the rows.
+        by: dimensions, comma-separated, of `DIMENSIONS` or of `ERROR_DIMENSIONS`; their order is that of the columns
+            and of the rows. By error or company the rows are of the errors members saw (`ErrorRow`), which the
+            high-intent playbooks of the settings say.
         form: of the rows. Lift is per playbook, and reason where that is asked for, also in rows that say more.
 
     Raises:
-        UserError: `unknown-dimension`, and what `broker_errors` raises. UserErrors: `missing-topic`.
+        UserError: `unknown-dimension`, `mixed-dimensions`, and what `broker_errors` raises. UserErrors:
+            `missing-topic`, and what is wrong with the playbooks.
     """
     dimensions = parse_dimensions(by)
+    if dimensions[0] in ERROR_DIMENSIONS:
+        return _run_errors(settings, dimensions, form)
     with broker_errors(settings):
         counts = asyncio.run(_gather(settings))
     rows = counts.rows(dimensions)
@@ -51,15 +59,36 @@ def run(settings: Settings, by: str, form: Form) -> int:
     return 0
 
 
+def _run_errors(settings: Settings, dimensions: Sequence[str], form: Form) -> int:
+    playbooks = load_playbooks(settings.playbooks).playbooks
+    counts = ErrorCounts(each for each in playbooks if isinstance(each, HighIntent))
+    with broker_errors(settings):
+        asyncio.run(_gather_errors(settings, counts))
+    rows = [error_as_json(dimensions, row) for row in counts.rows(dimensions)]
+    columns = {name.replace("_", " "): name for name in (*dimensions, *ErrorRow._fields[1:])}
+    print_rows(rows, form, columns, "nobody saw an error of a high-intent playbook yet")
+    return 0
+
+
 def parse_dimensions(text: str) -> list[str]:
-    """The dimensions of `--by`; raises UserError `unknown-dimension`."""
+    """The dimensions of `--by`; raises UserError `unknown-dimension`, `mixed-dimensions`."""
     chosen = list(dict.fromkeys(name.strip() for name in text.split(",")))
+    known = (*DIMENSIONS, *ERROR_DIMENSIONS)
     for name in chosen:
-        if name not in DIMENSIONS:
-            close = get_close_matches(name, DIMENSIONS, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(DIMENSIONS)}"
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
             raise UserError("unknown-dimension", "--by", f"{name!r} is no dimension", hint)
+    if len({name in ERROR_DIMENSIONS for name in chosen}) > 1:
+        hint = f"ask for some of {', '.join(DIMENSIONS)}, or of {', '.join(ERROR_DIMENSIONS)}"
+        problem = f"{text} are not of one table: errors are counted from pages, not from workflows"
+        raise UserError("mixed-dimensions", "--by", problem, hint)
     return chosen
+
+
+def error_as_json(dimensions: Sequence[str], row: ErrorRow) -> dict[str, Any]:
+    """A row of errors as an object."""
+    return {**dict(zip(dimensions, row.key, strict=True)), **dict(zip(row._fields[1:], row[1:], strict=True))}
 
 
 def as_json(dimensions: Sequence[str], row: Row) -> dict[str, Any]:
@@ -71,6 +100,7 @@ def as_json(dimensions: Sequence[str], row: Row) -> dict[str, Any]:
         "nudged": row.nudged,
         "suppressed": row.suppressed,
         **row.feedback,
+        "attributed": row.attributed,
         "resolved": {name: asdict(resolved) for name, resolved in row.resolved.items()},
         "unresolved": row.unresolved,
         "lift": None
@@ -93,6 +123,7 @@ def as_table(dimensions: Sequence[str], rows: Sequence[Row]) -> tuple[list[str],
         "nudged",
         "suppressed",
         "feedback",
+        "attributed",
         "resolved (median time)",
         "open",
         "lift over held out",
@@ -111,6 +142,7 @@ def _cells(row: Row) -> list[str]:
         str(row.nudged),
         _counted(row.suppressed),
         _counted(row.feedback),
+        str(row.attributed),
         ", ".join(resolved) or "-",
         str(row.unresolved),
         _lift_cell(row),
@@ -152,3 +184,13 @@ async def _gather(settings: Settings) -> OutcomeCounts:
 def _may_tell(topic: str, value: bytes) -> bool:
     """Of activities only those of nudges do. Their type stands in every encoding as it is, unless JSON escapes it."""
     return topic != Activity.topic or b"nudge." in value or b"\\u" in value
+
+
+async def _gather_errors(settings: Settings, counts: ErrorCounts) -> None:
+    kinds = [kind.encode() for kind in counts.types]
+
+    def may_tell(topic: str, value: bytes) -> bool:
+        return topic != Activity.topic or b"\\u" in value or any(kind in value for kind in kinds)
+
+    async for record in committed_records(settings, (Activity.topic, MemberSnapshot.topic), may_tell):
+        counts.take(record)

@@ -24,20 +24,21 @@ def print_rows(
 ) -> None:
     """Print rows in a form; `columns`: of the table, by title, the path of each in a row (`transfer.state`).
 
-    Without rows a table is not printed: `nothing` is said to standard error instead.
+    Lists are joined by commas, but for JSON. Without rows neither table nor CSV is printed: their columns depend on the
+    rows. `nothing` is said to standard error instead.
     """
     if form is Form.JSON:
         print_json(rows)
+    elif not rows:
+        print(nothing, file=sys.stderr)
     elif form is Form.CSV:
         print_csv(rows)
-    elif rows:
+    else:
         flat = [dict(_flat(row)) for row in rows]
         print_table(
             list(columns),
             [["" if row[path] is None else str(row[path]) for path in columns.values()] for row in flat],
         )
-    else:
-        print(nothing, file=sys.stderr)
 
 
 def print_json(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -47,7 +48,7 @@ def print_json(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def print_csv(rows: Sequence[Mapping[str, Any]]) -> None:
-    """A header and a line a row; None is empty.
+    """A header and a line a row; None is empty, a list joined by commas.
 
     The entries of a map that any row has stand in columns of their own, side by side by name: `suppressed.capped`.
     """
@@ -88,4 +89,4 @@ def _flat(row: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{name}.")
         else:
-            yield prefix + name, value
+            yield prefix + name, ",".join(map(str, value)) if isinstance(value, list) else value

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from app.playbooks.loader import load_playbooks
-from app.tools.demo.outputs import difference
-from app.tools.demo.script import Character, Event, deliveries, in_app
+from app.tools.demo.outputs import answers, difference
+from app.tools.demo.script import Character, Event, Pool, deliveries, in_app, sets_up
 from app.tools.simulate import simulate
 
 ANA = Character(
@@ -46,3 +46,19 @@ def test_an_output_that_differs_in_one_field_is_named(expected):
 
 def test_a_dead_letter_too_few_is_told(expected):
     assert difference(expected, expected.outputs) == "0 dead letters, 1 expected"
+
+
+def test_the_answers_to_a_request_and_those_of_a_reset_are_awaited_where_the_desk_hears_of_them():
+    bo = Character("bo", "Bo", "was first", (sets_up("Jan 05 10:00"), in_app(at="Jan 05 11:00")))
+    cy = Character("cy", "Cy", "waits", (in_app(at="Jan 05 09:00"), sets_up("Jan 05 10:01")))
+    sent = deliveries([bo, cy], [Pool("default", (("Jan 05 08:00", 1), ("Jan 06 08:00", 1)))])
+    simulated = simulate([delivery.line for delivery in sent], load_playbooks(None))
+    by_cause = {}
+    for output in simulated.outputs:
+        by_cause.setdefault(output.cause, set()).add(output.event_id)
+    assert by_cause.keys() == {"bo-1", "bo-2", "cy-1", "cy-2", "timer:reset"}
+    assert answers(simulated, sent) == {
+        "bo-1": by_cause["bo-1"],
+        "cy-2": by_cause["cy-2"],
+        "default-2": by_cause["timer:reset"],
+    }

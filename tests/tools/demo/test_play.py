@@ -11,11 +11,14 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from app.domain.errors import UserError
+from app.playbooks.loader import load_playbooks
 from app.service.settings import load_settings
 from app.tools import demo
 from app.tools.demo import place, play
 from app.tools.demo.play import Demo
-from app.tools.demo.script import Character, Event, in_app, signs_up, transferred
+from app.tools.demo.script import Character, Event, Pool, deliveries, in_app, sets_up, signs_up, transferred
+from app.tools.demo.story import POOLS, STORY
+from app.tools.simulate import simulate
 
 pytestmark = pytest.mark.broker
 
@@ -31,6 +34,16 @@ ANA = Character(
         in_app("article.read", "Feb 02 10:00"),
     ),
 )
+
+BO_AND_CY = (
+    Character("bo", "Bo", "was first", (signs_up("Jan 05 09:00", "bo@example.org"), sets_up("Jan 05 10:00"))),
+    Character(
+        "cy", "Cy", "waited for a night", (in_app("article.read", "Jan 05 09:00"), sets_up("Jan 05 10:01"))
+    ),
+)
+"""Whose requests are a minute, that is nothing, apart; the slot is the first one's."""
+
+ONE_SLOT = Pool("default", (("Jan 05 08:00", 1), ("Jan 06 08:00", 1)))
 
 
 @pytest.fixture
@@ -80,6 +93,13 @@ def test_the_story_is_told_and_ends_by_itself(settings, scratch, capsys):
     assert list(scratch.iterdir()) == []
 
 
+def test_who_finds_no_slot_is_served_at_the_reset_however_fast_the_story_is_told(settings, scratch, capsys):
+    assert Demo(settings, BO_AND_CY, [ONE_SLOT], seconds_a_week=0).play() == 0
+    lines = [re.sub(" +", " ", line).strip() for line in capsys.readouterr().out.splitlines()]
+    assert "5 Jan 10:01 Cy transfer-failed attempt 1, next try 6 Jan, 01:00" in lines
+    assert "6 Jan 01:00 Cy workflow-resolved transferred" in lines
+
+
 def test_a_broker_that_is_given_is_left_as_it_was(settings, eventually, scratch, capsys):
     Demo(settings, [ANA], seconds_a_week=0).play()
     eventually(lambda: not topics_under(settings.broker, settings.topic_prefix))
@@ -94,8 +114,10 @@ def test_without_a_broker_it_brings_its_own_and_the_whole_story_comes_out(
     before = set(psutil.Process().children(recursive=True))
     assert demo.run(settings, keep=False) == 0
     text = capsys.readouterr().out
-    assert "208 events" in text
-    assert "73 records" in text
+    sent = deliveries(STORY, POOLS)
+    expected = simulate([delivery.line for delivery in sent], load_playbooks(None))
+    assert f"{len(sent)} events" in text
+    assert f"{len(expected.outputs) + len(expected.dead_letters)} records" in text
     assert "Where to look next" in text
     assert list(scratch.iterdir()) == []
     assert set(psutil.Process().children(recursive=True)) <= before

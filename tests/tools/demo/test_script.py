@@ -2,7 +2,7 @@
 
 import json
 
-from app.tools.demo.script import Character, Event, deliveries, every, in_app, instant_ms, signs_up
+from app.tools.demo.script import Character, Event, Pool, deliveries, every, in_app, instant_ms, signs_up
 
 
 def story(*events):
@@ -41,3 +41,11 @@ def test_a_late_event_stands_where_it_arrived_and_keeps_its_instant():
         "member_id": "ana",
         "occurred_at": "2026-01-05T08:00:00.000Z",
     }
+
+
+def test_a_pools_capacity_is_told_among_the_events_under_the_pools_key():
+    first, second = deliveries(story(in_app(at="Jan 06 08:00")), [Pool("berlin", (("Jan 05 08:00", 3),))])
+    assert (first.topic, first.key) == ("capacity", "berlin")
+    assert first.fields["event_id"] == "berlin-1"
+    assert (first.fields["pool"], first.fields["slots_per_day"]) == ("berlin", 3)
+    assert second.key == "ana"

@@ -64,7 +64,7 @@ def test_the_caseload_has_a_row_for_each_open_workflow_the_longest_open_first(se
         "kind": "reengager",
         "reason": "first_activity",
         "opened_at": "2026-01-05T12:24:00.000Z",
-        "tags": "",
+        "tags": [],
         "inactive_since": None,
         "last_in_app_activity": "2026-01-05T12:24:00.000Z",
         "setup_completed_at": "2026-01-05T14:48:00.000Z",
@@ -86,7 +86,7 @@ def test_failed_transfers_are_those_no_coach_was_found_for_and_nobody_else_has_t
             "program": "yoga",
             "attempts": 3,
             "failed_at": "2026-01-06T17:00:00.000Z",
-            "workflows": "r:failed:1",
+            "workflows": ["r:failed:1"],
             "owner_id": "o1",
             "coach_id": None,
         }
@@ -104,9 +104,10 @@ def test_csv_and_table_say_the_same(settings, told, capsys, report):
     assert all(row["member_id"] in printed for row in wanted)
 
 
+@pytest.mark.parametrize("form", [Form.TABLE, Form.CSV])
 @pytest.mark.parametrize("report", [caseload, failed_transfers])
-def test_when_there_is_nobody_it_says_so(settings, capsys, report):
-    assert report.run(settings, Form.TABLE) == 0
+def test_when_there_is_nobody_it_says_so(settings, capsys, report, form):
+    assert report.run(settings, form) == 0
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.strip()

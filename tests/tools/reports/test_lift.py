@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.tools.reports.lift import Share, lift, wilson
@@ -46,6 +46,7 @@ shares = st.integers(1, 500).flatmap(lambda trials: st.builds(Share, st.integers
 
 
 @given(shares, shares)
+@example(Share(10, 10), Share(0, 83))
 def test_the_difference_lies_within_its_interval_and_turns_with_the_groups(one, two):
     there, back = lift(one, two), lift(two, one)
     assert -1 <= there.low <= there.difference <= there.high <= 1

@@ -14,6 +14,7 @@ from app.domain.workflow import ANY_KIND, CLOSED, MOVES
 from app.tools.reports.lift import Share
 from app.tools.reports.outcome_counts import SUCCESSES, OutcomeCounts, Resolved, Row
 from tests.domain.conftest import Story, days
+from tests.domain.intents import Sessions
 from tests.domain.scoring import HELLO, OPEN, on_score, policy
 
 HOUR_MS = 3_600_000
@@ -83,6 +84,18 @@ class TestCounts:
         activities = [told(word, f"p:m1:1#{number}") for word, number in words]
         row = only(counted(*activities, *story.outputs).rows(["playbook"]))
         assert row.feedback == {"delivered": 1, "opened": 1, "clicked": 0, "bounced": 0}
+
+    def test_a_conversion_counts_at_the_nudge_it_is_attributed_to(self):
+        story = Sessions()
+        for number in range(3):
+            story.fail(0, member=f"m{number}")
+        story.wait(25 * 60)
+        story.finish(25 * 60, member="m1")
+        rows = counted(*story.outputs, *story.outputs).rows(["template"])
+        assert [(row.key, row.nudged, row.attributed) for row in rows] == [
+            (("day-known_error:authentication",), 3, 1),
+            (("known_error:authentication",), 3, 0),
+        ]
 
     def test_a_nudge_of_no_workflow_has_no_reason(self):
         story = Story(on_score("q", "< 20", {**HELLO, "recipient": "operator"}), policy=policy())

@@ -82,9 +82,18 @@ def test_dimensions_are_those_asked_for_in_that_order():
 
 @pytest.mark.parametrize(
     ("text", "hint"),
-    [("chanel", "did you mean channel?"), ("", "there are playbook, reason, template, channel")],
+    [
+        ("chanel", "did you mean channel?"),
+        ("", "there are playbook, reason, template, channel, error, company"),
+    ],
 )
 def test_an_unknown_dimension_is_refused(text, hint):
     with pytest.raises(UserError) as caught:
         parse_dimensions(text)
     assert (caught.value.reference, caught.value.hint) == ("unknown-dimension", hint)
+
+
+def test_dimensions_of_workflows_and_of_errors_are_not_of_one_table():
+    with pytest.raises(UserError) as caught:
+        parse_dimensions("playbook,error")
+    assert caught.value.reference == "mixed-dimensions"

@@ -29,6 +29,14 @@ def test_csv_columns_stand_in_the_order_of_the_rows_also_where_the_first_has_an_
     assert capsys.readouterr().out == "a,m.x,b\n1,,2\n1,3,2\n"
 
 
+def test_a_list_is_one_in_json_and_joined_in_csv(capsys):
+    rows = [{"tags": ["a", "b"]}, {"tags": []}]
+    print_json(rows)
+    assert json.loads(capsys.readouterr().out) == rows
+    print_csv(rows)
+    assert capsys.readouterr().out == 'tags\n"a,b"\n""\n'
+
+
 def test_a_table_is_not_cut_where_there_is_no_terminal(capsys):
     print_table(["one", "two"], [["x" * 100, "y" * 100]])
     assert "x" * 100 in capsys.readouterr().out

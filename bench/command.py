@@ -1,0 +1,59 @@
+"""What the commands of the bench share: a broker to run on, and how their errors are told."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from app.broker.embedded import EmbeddedBroker
+from app.broker.locate import locate_broker
+from app.cli.root import report as report_errors
+from app.domain.errors import UserError, UserErrors
+from bench.report import own_broker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from rich.status import Status
+
+    from app.service.settings import Settings
+
+BUSY_S = 2.0
+"""How long others are watched before the run."""
+
+
+@contextmanager
+def opened_broker(settings: Settings, folder: Path, status: Status) -> Iterator[tuple[str, str]]:
+    """Bootstrap servers, and what to say of them: those set or kept, else a broker of our own until the end."""
+    located = locate_broker(settings.broker)
+    if located is None:
+        with EmbeddedBroker(folder / "broker", heap_mb=1024, throughput=True, progress=status.update) as own:
+            yield own.address(), own_broker()
+        return
+    if settings.security_protocol != "PLAINTEXT":
+        hint = (
+            "unset REENGAGE_BROKER and REENGAGE_SECURITY_PROTOCOL: the bench then starts a broker of its own"
+        )
+        raise UserError("plaintext-only", located, "the bench speaks to brokers in plain text only", hint)
+    yield located, located
+
+
+def run_command(main: Callable[..., None], name: str) -> None:
+    """Run `main` as the command `name`, its options those of its parameters; ends the process."""
+    # A terminated bench ends its processes too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    bench = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    bench.command()(main)
+    try:
+        bench(prog_name=name)
+    except UserErrors as errors:
+        report_errors(errors.errors)
+        sys.exit(errors.exit_code)
+    except UserError as error:
+        report_errors([error])
+        sys.exit(error.exit_code)
