@@ -2,7 +2,9 @@
 
 import json
 import random
+import shutil
 import signal
+from itertools import chain
 
 import pytest
 
@@ -11,6 +13,9 @@ from app.domain.outputs import OUTPUTS
 from app.playbooks.loader import load_playbooks
 from app.tools.replay.order import Order
 from app.tools.reports.form import Form
+from app.tools.simulate import simulate
+from app.wire.lines import format_record
+from tests.integration import intent_history, nudge_history, progress_history, reactivation_history
 from tests.integration.deployment import until
 from tests.integration.desk_history import PLAYBOOK, DeskHistory
 from tests.integration.faults import Faults
@@ -18,7 +23,9 @@ from tests.integration.history import DAY_MS, START_MS, History
 from tests.integration.nudge_history import NudgeHistory, write_playbooks
 from tests.integration.replaying import (
     assert_equal_to_live,
+    inputs_by_time,
     journal,
+    printed,
     records_of,
     replay,
     replay_command,
@@ -103,6 +110,35 @@ def test_desks_merges_scores_nudges_and_the_wall_clock_come_out_as_they_did(depl
     assert replay(deployment, "again-") == 0
     assert_equal_to_live(deployment, "again-")
     assert journal(deployment, "again-") == journal(deployment)
+
+
+def test_all_five_systems_come_out_as_they_did_and_by_time_as_simulate_has_them(deploy):
+    """Members, desks, companies and owners' digests; late records and duplicates, and two workers killed on the way."""
+    deployment = deploy(partitions=3)
+    folder = deployment.folder / "playbooks"
+    for place, history in enumerate((reactivation_history, intent_history, nudge_history)):
+        # The last one's policy holds.
+        written = history.write_playbooks(deployment.folder / f"playbooks-{place}")
+        shutil.copytree(written, folder, dirs_exist_ok=True)
+    (folder / "re-engager.toml").write_text(PLAYBOOK)
+    (folder / "progress.toml").write_text(progress_history.PLAYBOOK)
+    deployment.more["REENGAGE_PLAYBOOKS"] = str(folder)
+    histories = (
+        nudge_history.NudgeHistory(51, records=400),
+        DeskHistory(52, records=400, partitions=3),
+        intent_history.IntentHistory(53, records=400),
+        progress_history.ProgressHistory(54, records=400),
+        reactivation_history.ReactivationHistory(55, records=400),
+    )
+    kill_twice(deployment, list(chain.from_iterable(zip(*histories, strict=False))), random.Random(5))
+    assert replay(deployment, "again-", diff=True) == 0
+    assert_equal_to_live(deployment, "again-")
+    assert replay(deployment, "by-time-", order=Order.EVENT_TIME) == 0
+    found = simulate(inputs_by_time(deployment), load_playbooks(folder))
+    expected = [format_record(each.topic, each) for each in (*found.outputs, *found.snapshots)]
+    assert [
+        line for line in printed(deployment, "by-time-") if '"topic":"dead-letter"' not in line
+    ] == expected
 
 
 def test_over_changed_playbooks_it_says_so_and_takes_both_sets(deploy):

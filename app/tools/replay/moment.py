@@ -25,8 +25,8 @@ MOST_LOOKS = 500
 async def one_moment(host: Host, prefix: str) -> Ends:
     """Offsets behind the last committed record of journal and outputs, such that the outputs are the journal's commits.
 
-    A worker's transaction writes to topics of one partition number, so each number is looked at until nothing has
-    moved between two looks. One that never stands still is taken as it was last seen.
+    A worker's transaction writes to topics of one partition number (but for owners' digests, which are few), so each number
+    is looked at until nothing has moved between two looks. One that never stands still is taken as it was last seen.
     """
     places = _places(host, prefix, (JOURNAL, *OUTPUTS))
     async with asking(host.client_options, places) as consumer:
