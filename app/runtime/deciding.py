@@ -16,6 +16,7 @@ import msgspec
 
 from app.domain.crossings import JournalEntry, MemberMoved, Rerouted
 from app.domain.engine import Engine, TimerFailed
+from app.domain.entity import NEVER_MS
 from app.domain.hop import Hop
 from app.domain.sink import PageGone, Refused, Sink
 from app.runtime.layout import split_part_key
@@ -29,6 +30,7 @@ from app.wire.partitioner import murmur2_partition
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from app.domain.engine import Mark
     from app.domain.entity import Core
     from app.runtime.merge import InputRecord
     from app.runtime.processor import Host, Processor
@@ -133,6 +135,10 @@ class Decider:
         """Entities armed for other playbooks are still to be visited."""
         return self._position.swept_to is not None
 
+    def follow(self, mark: Mark) -> None:
+        """From here on silent entities' timers fire up to this recorded mark and no further, however many they are."""
+        self._engine.ceiling = mark
+
     def decide(self, batch: Sequence[InputRecord], wall_ms: int | None = None) -> Decided:
         """Decide one batch: records in merged order, or none where time alone moves.
 
@@ -142,6 +148,8 @@ class Decider:
         self.rest = ()
         poison: dict[tuple[str, int], Fault] = {}
         wakes, failures = max(WAKES_PER_BATCH, len(batch) // 2), 0
+        if self._engine.ceiling is not None:
+            wakes = NEVER_MS
         while True:
             try:
                 return self._decide(batch, wall_ms, poison, wakes)

@@ -375,6 +375,8 @@ class Intake(ConsumerRebalanceListener):
 
     async def _stop(self) -> None:
         """Finish what is decided, leave the group, close everything."""
+        # Or a worker that fails would, with nothing left open, look drained.
+        self._assigned.clear()
         await asyncio.gather(*(partition.hold(HOLD_TIMEOUT_S) for partition in self.partitions.values()))
         await self._report_lag()
         await asyncio.gather(*(self._close(unit) for unit in list(self.partitions)))

@@ -1,6 +1,6 @@
 """Keys of one partition's RocksDB and of its changelog.
 
-RocksDB: `e` + part + entity id (a stored part), `d` + due + entity id (a deadline), and three single keys. The
+RocksDB: `e` + part + entity id (a stored part), `d` + due + entity id (a deadline), and single keys. The
 changelog holds the same keys and values for parts and position; deadlines are made anew from the parts.
 """
 
@@ -10,6 +10,7 @@ import struct
 
 POSITION_KEY = b"p"
 CHANGELOG_KEY = b"c"
+PROMOTION_KEY = b"m"
 ENTITY = b"e"
 DEADLINE = b"d"
 DEADLINE_END = b"e"

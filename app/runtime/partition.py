@@ -25,6 +25,7 @@ from aiokafka import TopicPartition
 from app.runtime.deciding import Decided, Decider
 from app.runtime.merge import InputRecord, Merge
 from app.runtime.position import Position, load_position
+from app.runtime.promotion import UnfinishedPromotionError
 from app.runtime.restore import restore
 from app.runtime.store import Store
 from app.runtime.writer import Writer
@@ -157,6 +158,8 @@ class Partition:
 
         changelog = host.full_name(self.processor.changelog)
         self._store, count = await restore(host.client_options, changelog, self.number, open_store, progress)
+        if (marker := self._store.promotion()) is not None:
+            raise UnfinishedPromotionError(marker, repr(self))
         position = load_position(self._store.position())
         self._decider = Decider(host, self.processor, self.number, self._core, self._store, position)
         self._task = asyncio.create_task(self._run(), name=f"partition {self!r}")

@@ -20,6 +20,7 @@ from app.runtime.deadlines import DeadlineIndex, Entry
 from app.runtime.layout import (
     CHANGELOG_KEY,
     POSITION_KEY,
+    PROMOTION_KEY,
     deadline_key,
     part_key,
 )
@@ -75,14 +76,16 @@ class Store(Generic[E]):
 
     Life of a batch: `get` and `keep` while deciding; `encode` turns what was kept into bytes; `seal` ends the batch;
     `write` puts its bytes into RocksDB once they are committed, batches in the order of sealing. `forget` undoes a
-    batch that is not sealed.
+    batch that is not sealed. `logged` has RocksDB keep a log of its own, for who has no changelog.
     """
 
-    def __init__(self, folder: Path, core: Core[E], cache: Cache | None = None) -> None:
+    def __init__(
+        self, folder: Path, core: Core[E], cache: Cache | None = None, *, logged: bool = False
+    ) -> None:
         self._db = Rdict(str(folder), options=open_options(cache))
-        without_log = WriteOptions()
-        without_log.disable_wal = True
-        self._db.set_write_options(without_log)
+        writing = WriteOptions()
+        writing.disable_wal = not logged
+        self._db.set_write_options(writing)
         self._core = core
         self.deadlines = DeadlineIndex(self)
         self._young: dict[str, E] = {}
@@ -141,6 +144,12 @@ class Store(Generic[E]):
 
     def write(self, sealed: Sealed, position: bytes, changelog_next_offset: int) -> None:
         """Write the batch sealed first, now that it is committed, in one WriteBatch. Takes microseconds a key."""
+        self.put(sealed, position, changelog_next_offset)
+        self._sealed.popleft()
+        self.deadlines.written()
+
+    def put(self, sealed: Sealed, position: bytes, changelog_next_offset: int) -> None:
+        """Write a batch that an earlier process has sealed; it may have been written before. Only before the first `get`."""
         batch = WriteBatch(raw_mode=True)
         put, delete = batch.put, batch.delete
         for stored_key, value in sealed.parts.items():
@@ -156,8 +165,6 @@ class Store(Generic[E]):
         put(POSITION_KEY, position)
         put(CHANGELOG_KEY, _encode_mark(changelog_next_offset))
         self._db.write(batch)
-        self._sealed.popleft()
-        self.deadlines.written()
 
     def forget(self) -> None:
         """The batch being decided never was: entities it may have changed are read again when next needed."""
@@ -189,6 +196,11 @@ class Store(Generic[E]):
     def position(self) -> bytes | None:
         """The position as last written or restored; None for an empty partition."""
         found: bytes | None = self._db.get(POSITION_KEY)
+        return found
+
+    def promotion(self) -> bytes | None:
+        """The marker of a promotion that is not finished, as restored; None: there is none."""
+        found: bytes | None = self._db.get(PROMOTION_KEY)
         return found
 
     def changelog_mark(self) -> ChangelogMark | None:

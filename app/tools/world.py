@@ -27,7 +27,7 @@ from app.wire.codec import shipped_codec
 from app.wire.hops import read_hop
 
 if TYPE_CHECKING:
-    from app.domain.entity import Core
+    from app.domain.entity import Core, Deadlines, Entities
     from app.domain.playbook_set import PlaybookSet
 
 MEMBERS = "members"
@@ -142,6 +142,28 @@ class World:
         """The latest instant that any of them has reached."""
         return max(engine.time_ms for engine in self._engines.values())
 
+    def hold(self, _processor: str, _core: Core[Any]) -> tuple[Entities[Any], Deadlines]:
+        """Where a processor keeps its entities and deadlines: in memory; a subclass may keep them elsewhere."""
+        return MemoryEntities(), MemoryDeadlines()
+
+    def fire_next(self, before_ms: int) -> int | None:
+        """Fire the timers of the next instant that has any, if it comes before `before_ms`; returns it, else None.
+
+        Does not end the instant under way. For who takes what comes out of a wave of timers bit by bit.
+        """
+        due_ms = self._next_due_ms()
+        if due_ms >= before_ms:
+            return None
+        for engine in self._everyone:
+            engine.move_time(due_ms)
+            self._exchange()
+        return due_ms
+
+    @property
+    def settled(self) -> bool:
+        """Nothing waits for the end of its instant."""
+        return not self._requests
+
     def take(self) -> list[Any]:
         """Output records, `Refused` and `PageGone`, since the last call, in the order in which they came."""
         taken, self._outputs = self._outputs, []
@@ -194,7 +216,7 @@ class World:
         if engine is None:
             grace_ms = 0 if partition is None else self._grace_ms
             core = self._cores[processor]
-            engine = Engine(core, MemoryEntities(), MemoryDeadlines(), self._sink, grace_ms=grace_ms)
+            engine = Engine(core, *self.hold(processor, core), self._sink, grace_ms=grace_ms)
             engine.move_time(self._time_ms)
             self._engines[processor, partition] = engine
         return engine

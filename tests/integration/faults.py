@@ -27,6 +27,7 @@ class Faults(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """What is to go wrong, and how small the worker's bounds are; a bound left out is the real one.
 
     crash_at: one of `STEPS`; crash_after: at which occurrence in this process, from 1.
+    replayed: records of a replay's transaction.
     batch: records; wakes: silent members woken in a batch; slice: deadlines read at once; cached: members in memory.
     """
 
@@ -36,6 +37,7 @@ class Faults(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     wakes: int = 0
     slice: int = 0
     cached: int = 0
+    replayed: int = 0
 
     def dump(self) -> str:
         return msgspec.json.encode(self).decode()
@@ -106,6 +108,10 @@ def shrink(faults: Faults) -> None:
         deciding.SWEEP_SLICE = faults.slice
     if faults.cached:
         store.CACHED_ENTITIES = faults.cached
+    if faults.replayed:
+        from app.tools.replay import event_time, target
+
+        target.COMMIT_RECORDS = event_time.COMMIT_RECORDS = faults.replayed
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import FetchResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from aiokafka.abc import ConsumerRebalanceListener
 
@@ -51,7 +51,9 @@ class Fetching:
     `sent` counts the fetches sent so far; it is the clock of `runtime.merge`.
     """
 
-    def __init__(self, client_options: dict[str, Any], group: str, assignor: type, **options: Any) -> None:
+    def __init__(
+        self, client_options: dict[str, Any], group: str | None, assignor: type | None, **options: Any
+    ) -> None:
         self.sent = 0
         self._answers: dict[TopicPartition, tuple[int, int]] = {}
         self._arrived = asyncio.Event()
@@ -59,7 +61,7 @@ class Fetching:
             **{
                 **client_options,
                 "group_id": group,
-                "partition_assignment_strategy": [assignor],
+                "partition_assignment_strategy": [] if assignor is None else [assignor],
                 "enable_auto_commit": False,
                 "auto_offset_reset": "none",
                 "isolation_level": "read_committed",
@@ -72,11 +74,23 @@ class Fetching:
 
     async def start(self, topics: Iterable[str], listener: ConsumerRebalanceListener) -> None:
         """Connect and join the group; the listener is called on this loop."""
+        await self._connect()
+        self.consumer.subscribe(list(topics), listener=listener)
+
+    async def start_at(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Connect and read these partitions from these offsets on, as a member of no group (`group` is None)."""
+        await self._connect()
+        self.consumer.assign(list(offsets))
+        for where, offset in offsets.items():
+            self.consumer.seek(where, offset)
+        # Lets the consumer's own tasks begin: stopped before they have, it raises their CancelledError.
+        await asyncio.sleep(0)
+
+    async def _connect(self) -> None:
         await self.consumer.start()
         self._fetcher = self.consumer._fetcher  # noqa: SLF001  the seam this file exists for
         self._send_fetch = self._fetcher._proc_fetch_request  # noqa: SLF001
         self._fetcher._proc_fetch_request = self._watch_fetch  # noqa: SLF001
-        self.consumer.subscribe(list(topics), listener=listener)
 
     async def stop(self) -> None:
         """Leave the group and disconnect."""
@@ -106,6 +120,12 @@ class Fetching:
             return False
         taken_all: bool = state.position >= state.highwater
         return taken_all
+
+    def position(self, where: TopicPartition) -> int:
+        """Offset of the next record to come: behind what has been taken, and what no reader gets to see."""
+        state = self._state(where)
+        position: int = -1 if state is None or not state.has_valid_position else state.position
+        return position
 
     def hurry(self, *, urgent: bool) -> None:
         """Whether an answer that nothing has come is wanted at once, from the next fetch on."""

@@ -1,0 +1,1 @@
+"""`reengage replay`: the inputs read again from the start, into topics of their own (contract 5 and 7)."""
