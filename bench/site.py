@@ -66,14 +66,19 @@ class Site:
 
 @contextmanager
 def opened_site(
-    broker: str, folder: Path, name: str, guarantee: str, playbooks: Path = PLAYBOOKS
+    broker: str,
+    folder: Path,
+    name: str,
+    guarantee: str,
+    playbooks: Path = PLAYBOOKS,
+    partitions: int = PARTITIONS,
 ) -> Iterator[Site]:
     """A site with its topics created; they are deleted at the end. `name` tells it from the others, for people."""
     prefix = f"bench-{uuid.uuid4().hex[:6]}-{name}-"
     site = Site(broker, prefix, folder / f"{name}-{guarantee}", guarantee, playbooks)
     site.folder.mkdir()
     options = site.settings.client_options()
-    asyncio.run(apply_topics(options, site.prefix, partitions=PARTITIONS))
+    asyncio.run(apply_topics(options, site.prefix, partitions=partitions))
     try:
         yield site
     finally:

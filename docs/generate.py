@@ -3,8 +3,12 @@
 `python docs/generate.py`, from anywhere; tests/test_docs.py fails while a page is behind.
 """  # noqa: INP001  a script, not part of the package
 
+import os
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import chdir
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from typer.main import get_command
@@ -137,6 +141,18 @@ def high_intent_page() -> str:
     return _between(page, SESSION_BEGIN, SESSION_END, _diagram(sessions.MOVES, start=sessions.NONE))
 
 
+def explain_page() -> str:
+    """The page as it is written, with what its commands print, of the events it shows, made anew behind them."""
+    page = (FOLDER / "explain.md").read_text(encoding="utf-8")
+    events = page.split("```json\n")[1].split("```")[0]
+    beginning, *examples = re.split(r"^    \$ reengage (.+)$", page, flags=re.MULTILINE)
+    parts = [beginning]
+    for command, after in zip(examples[::2], examples[1::2], strict=True):
+        _, _, rest = after.partition("```text\n")[2].partition("\n```")
+        parts.append(f"    $ reengage {command}\n\n```text\n{_printed(command.split(), events)}\n```{rest}")
+    return "".join(parts)
+
+
 def operations_page() -> str:
     """The page as it is written, with the table of metrics between its two marks made anew."""
     page = (FOLDER / "operations.md").read_text(encoding="utf-8")
@@ -155,6 +171,7 @@ PAGES = {
     "records.md": records_page,
     "operations.md": operations_page,
     "reengager.md": reengager_page,
+    "explain.md": explain_page,
     "reactivation.md": reactivation_page,
     "progress.md": progress_page,
     "high-intent.md": high_intent_page,
@@ -211,6 +228,14 @@ def _help(path: tuple[str, ...]) -> list[str]:
     result = CliRunner().invoke(app, [*path, "--help"], prog_name="reengage", terminal_width=WIDTH)
     text = "\n".join(line.rstrip() for line in result.stdout.strip().splitlines())
     return ["", f"## {' '.join(path)}", "", "```", text, "```"]
+
+
+def _printed(arguments: list[str], events: str) -> str:
+    """What a command prints where `events.jsonl` holds these lines and nothing is set."""
+    unset = dict.fromkeys(name for name in os.environ if name.startswith("REENGAGE_"))
+    with TemporaryDirectory() as folder, chdir(folder):
+        Path("events.jsonl").write_text(events, encoding="utf-8")
+        return CliRunner().invoke(app, arguments, env=unset).stdout.rstrip()
 
 
 def _topics_of(role: str, heading: str, topics: list[Topic]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from app.cli import checks, records, replaying, reports, running
+from app.cli import checks, history, records, replaying, reports, running
 from app.domain.errors import UserError, UserErrors
 
 PIPE_CLOSED = 141
@@ -84,4 +84,5 @@ running.add_commands(app)
 records.add_commands(app)
 replaying.add_commands(app)
 reports.add_commands(app)
+history.add_commands(app)
 checks.add_commands(app)

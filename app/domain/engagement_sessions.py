@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 MOST_SESSIONS = 50
 """Kept of an engagement, and as many discovery calls (contract 5, "Bounds")."""
 
+MOST_ENDS = 8
+"""Instants remembered at which one session was completed, and cancelled: only the first counts, while it is not
+scheduled again in between."""
+
 Sessions = dict[str, Session]
 
 
@@ -32,24 +36,22 @@ def schedule(sessions: Sessions, session_id: str, date_ms: int, at_ms: int) -> N
     if at_ms < session.told_ms:
         return
     session.date_ms, session.told_ms = date_ms, at_ms
-    if session.completed_ms is not None and session.completed_ms <= at_ms:
-        session.completed_ms = None
-    if session.cancelled_ms is not None and session.cancelled_ms <= at_ms:
-        session.cancelled_ms = None
+    session.completed_ms = tuple(ended_ms for ended_ms in session.completed_ms if ended_ms > at_ms)
+    session.cancelled_ms = tuple(ended_ms for ended_ms in session.cancelled_ms if ended_ms > at_ms)
 
 
 def complete(sessions: Sessions, session_id: str, date_ms: int | None, at_ms: int) -> None:
     """It was held. One that nobody scheduled has the date given with the completion, else the completion itself."""
     session = _ended(sessions, session_id, date_ms, at_ms)
     if session is not None:
-        session.completed_ms = at_ms if session.completed_ms is None else min(session.completed_ms, at_ms)
+        session.completed_ms = _with(session.completed_ms, at_ms)
 
 
 def cancel_session(sessions: Sessions, session_id: str, date_ms: int | None, at_ms: int) -> None:
     """It will not be. A second time changes nothing."""
     session = _ended(sessions, session_id, date_ms, at_ms)
     if session is not None:
-        session.cancelled_ms = at_ms if session.cancelled_ms is None else min(session.cancelled_ms, at_ms)
+        session.cancelled_ms = _with(session.cancelled_ms, at_ms)
 
 
 def _ended(sessions: Sessions, session_id: str, date_ms: int | None, at_ms: int) -> Session | None:
@@ -62,16 +64,21 @@ def _ended(sessions: Sessions, session_id: str, date_ms: int | None, at_ms: int)
     return session
 
 
+def _with(ended_ms: tuple[int, ...], at_ms: int) -> tuple[int, ...]:
+    return tuple(sorted({*ended_ms, at_ms})[:MOST_ENDS])
+
+
 def counted_ms(session: Session) -> int | None:
     """The date a session counts with, past or ahead; None: it does not count, for its date was never said.
 
     One completed or cancelled before its date counts at that instant; a completed one is cancelled no more.
     """
     date_ms = session.date_ms
-    if session.completed_ms is not None:
-        return session.completed_ms if date_ms is None else min(date_ms, session.completed_ms)
-    if date_ms is not None and session.cancelled_ms is not None:
-        return min(date_ms, session.cancelled_ms)
+    if session.completed_ms:
+        completed_ms = session.completed_ms[0]
+        return completed_ms if date_ms is None else min(date_ms, completed_ms)
+    if date_ms is not None and session.cancelled_ms:
+        return min(date_ms, session.cancelled_ms[0])
     return date_ms
 
 
@@ -83,9 +90,7 @@ def latest_ms(sessions: Sessions) -> int | None:
 def around(sessions: Sessions, now_ms: int) -> Around:
     """The sessions last held, or missed, and next to be held, seen from an instant."""
     dates = _dates(
-        session
-        for session in sessions.values()
-        if session.cancelled_ms is None or session.completed_ms is not None
+        session for session in sessions.values() if session.completed_ms or not session.cancelled_ms
     )
     return Around(
         max((date_ms for date_ms in dates if date_ms <= now_ms), default=None),

@@ -21,14 +21,14 @@ class Session(msgspec.Struct, array_like=True, gc=False):
     Attributes:
         date_ms: the date it was last scheduled for; None: it was never scheduled here.
         told_ms: occurred_at of the record that said so.
-        completed_ms: when it was completed, the earliest said; None: it was not.
-        cancelled_ms: likewise cancelled. Scheduling it again takes both back.
+        completed_ms: when it was completed, as often as that was said since it was scheduled, the earliest first.
+        cancelled_ms: likewise cancelled.
     """
 
     date_ms: int | None = None
     told_ms: int = 0
-    completed_ms: int | None = None
-    cancelled_ms: int | None = None
+    completed_ms: tuple[int, ...] = ()
+    cancelled_ms: tuple[int, ...] = ()
 
 
 class Calendar(msgspec.Struct, array_like=True, gc=False):

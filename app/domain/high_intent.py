@@ -124,11 +124,7 @@ class HighIntent:
         sessions.end(state, over_ms)
         state.has_history = True
         history, workflow = self._history(turn), workflow_of(turn, self.name)
-        if history.workflow != (0 if workflow is None else workflow.number):
-            # The workflow has been resolved since: attempts start anew (contract 6.4).
-            history.ends.clear()
-            history.workflow = 0
-        history.attempts = self.segments.note_end(history, turn.at_ms)
+        history.attempts = self.count_end(history, workflow, turn.at_ms)
         turn.member.cold_changed()
         segment = self.segments.segment_of(session, history.attempts)
         if segment:
@@ -140,6 +136,14 @@ class HighIntent:
             workflow = self._open(turn, history, segment)
         intent_plan.address(turn, self, self.steps, self.deep_link, history)
         self._time(turn, history, workflow, goes_on=goes_on)
+
+    def count_end(self, history: IntentHistory, workflow: Workflow | None, at_ms: int) -> int:
+        """Note an unsuccessful end; returns how many attempts it makes. `workflow`: the open one, if any."""
+        if history.workflow != (0 if workflow is None else workflow.number):
+            # The workflow has been resolved since: attempts start anew (contract 6.4).
+            history.ends.clear()
+            history.workflow = 0
+        return self.segments.note_end(history, at_ms)
 
     def _open(self, turn: Turn, history: IntentHistory, segment: str) -> Workflow:
         open_workflow(turn, self, self.name, segment, intent_plan.context_of(history))

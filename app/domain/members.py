@@ -89,19 +89,23 @@ class MemberCore:
         """Fire the member's timers, each in a turn of its own."""
         hot = entity.hot
         while hot.timers and hot.timers[0][0] <= until_ms:
-            timer = hot.timers.pop(0)
-            due_ms, name, playbook, _ref = timer
-            turn = Turn(entity, sink, due_ms, f"timer:{name}", self.playbooks)
-            if name == NUDGE_TIMER:
-                nudge_due(turn, timer)
-            elif playbook:
-                self.playbooks.by_name[playbook].fire(turn, timer)
-                settle_scores(turn)
-            elif name == SNAPSHOT_TIMER:
-                write_page(turn)
-            settle_page(turn)
+            self.fire_first(entity, sink)
         if not hot.timers and prune_due_ms(hot) <= until_ms:
             prune(entity)
+
+    def fire_first(self, entity: Member, sink: Sink) -> None:
+        """Fire the earliest of the member's timers; there is one."""
+        timer = entity.hot.timers.pop(0)
+        due_ms, name, playbook, _ref = timer
+        turn = Turn(entity, sink, due_ms, f"timer:{name}", self.playbooks)
+        if name == NUDGE_TIMER:
+            nudge_due(turn, timer)
+        elif playbook:
+            self.playbooks.fire[playbook](turn, timer)
+            settle_scores(turn)
+        elif name == SNAPSHOT_TIMER:
+            write_page(turn)
+        settle_page(turn)
 
     def rearm(self, entity: Member, sink: Sink) -> None:
         """See `rearm.py`."""

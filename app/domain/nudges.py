@@ -97,7 +97,7 @@ def judge(turn: Turn, nudge: Pending) -> Verdict:
     cold = member.cold()
     if policy.holds_out(nudge.playbook, member.key):
         return Verdict(suppressed="held_out")
-    if now_ms < max(cold.snoozed_until_ms, _workflow_snoozed_until_ms(turn, nudge)):
+    if now_ms < snoozed_until_ms(turn, nudge):
         return Verdict(suppressed="snoozed")
     channel, missing = policy.channel_for(cold.profile, nudge.message.channels)
     if missing:
@@ -107,6 +107,13 @@ def judge(turn: Turn, nudge: Pending) -> Verdict:
     if policy.is_capped(now_ms, cold.sent):
         return Verdict(suppressed="capped")
     return Verdict(channel=channel)
+
+
+def snoozed_until_ms(turn: Turn, nudge: Pending) -> int:
+    """Until when the nudge would be suppressed because the member, or its workflow, is snoozed; 0: never was."""
+    workflow = (turn.hot.workflows or {}).get(nudge.stem)
+    of_workflow = 0 if workflow is None else workflow.snoozed_until_ms
+    return max(turn.member.cold().snoozed_until_ms, of_workflow)
 
 
 def _planned(turn: Turn, playbook: Playbook, message: Message, stem: str, step: int) -> Pending:
@@ -120,7 +127,7 @@ def _decide(turn: Turn, playbook: Playbook, nudge: Pending, ref: str | None) -> 
     if nudge.message.role != MEMBER:
         _pass(turn, playbook, nudge)
     else:
-        verdict = judge(turn, nudge)
+        verdict = turn.playbooks.judge(turn, nudge)
         if verdict.wait_until_ms:
             nudge.held = True
             _wait(turn, playbook, nudge, ref, verdict.wait_until_ms)
@@ -149,8 +156,3 @@ def _pass(turn: Turn, playbook: Playbook, nudge: Pending) -> None:
         suppress(turn, playbook, nudge, "no_channel")
     else:
         send(turn, playbook, nudge, recipient_id, "IN_APP" if nudge.message.role == OPERATOR else "EMAIL")
-
-
-def _workflow_snoozed_until_ms(turn: Turn, nudge: Pending) -> int:
-    workflow = (turn.hot.workflows or {}).get(nudge.stem)
-    return 0 if workflow is None else workflow.snoozed_until_ms

@@ -6,6 +6,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from app.domain.events import Activity
+from app.domain.nudges import judge
 from app.domain.playbook import KIND_ORDER, FirstSeen, Leaving
 from app.domain.points import Points
 from app.domain.policy import Policy
@@ -15,6 +16,8 @@ from app.domain.scores import UNCLAMPED, Clamp, ScoreChange, settle_scores
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from app.domain.nudge_state import Pending
+    from app.domain.nudges import Verdict
     from app.domain.playbook import Interest, Playbook
     from app.domain.turn import Turn
 
@@ -26,8 +29,9 @@ class PlaybookSet:
 
     Never changed once made. `hash` tells one set of playbooks and policy from another: 12 hex digits, the same in
     every process whatever the order they were given in. `first_seen` is what to do about a member's first record,
-    before anything else, `leaving` what to do when it is forgotten or merged away. Names must be unique, and clamps of
-    one score equal; the loader has refused others.
+    before anything else, `leaving` what to do when it is forgotten or merged away. `fire` is what to do
+    about a timer of the playbook of that name, `judge` gives nudges to the member their verdict; `explain` puts itself
+    between there. Names must be unique, and clamps of one score equal; the loader has refused others.
     """
 
     def __init__(self, playbooks: Iterable[Playbook], policy: Policy | None = None) -> None:
@@ -35,7 +39,9 @@ class PlaybookSet:
             sorted(playbooks, key=lambda playbook: (KIND_ORDER.index(playbook.kind), playbook.name))
         )
         self.by_name: dict[str, Playbook] = {playbook.name: playbook for playbook in self.playbooks}
+        self.fire = {playbook.name: playbook.fire for playbook in self.playbooks}
         self.policy = policy or Policy()
+        self.judge: Callable[[Turn, Pending], Verdict] = judge
         self.hash = _hash_of(self.playbooks, self.policy)
         self._by_activity: dict[str, tuple[Callable[[Turn, Any], None], ...]] = {}
         self._by_record: dict[type, tuple[Callable[[Turn, Any], None], ...]] = {}
@@ -72,12 +78,16 @@ class PlaybookSet:
         return self._clamps.get(score, UNCLAMPED)
 
     def _index_reactions(self, playbook: Playbook) -> None:
-        for interest, reaction in playbook.reactions():
+        for interest, reaction in self._reactions_of(playbook):
             record_type, score = interest
             if record_type is ScoreChange and score is not None:
                 self._by_score.setdefault(score, ScoreIndex()).add(playbook, reaction)
             else:
                 self._index(interest, reaction)
+
+    def _reactions_of(self, playbook: Playbook) -> Iterable[tuple[Interest, Callable[[Turn, Any], None]]]:
+        """Asked once for each playbook; `explain` watches them here."""
+        return playbook.reactions()
 
     def _index(self, interest: Interest, reaction: Callable[[Turn, Any], None]) -> None:
         record_type, name = interest

@@ -80,7 +80,7 @@ class Points:
 
     def fire(self, turn: Turn, timer: Timer) -> None:  # noqa: ARG002  it has one timer only
         """One more full span without earning is over."""
-        left = self._left(turn)
+        left = self.left(turn)
         if self.decay is None or left <= 0:
             return
         is_clamped = turn.playbooks.clamp(self.score).floor != LOWEST
@@ -118,15 +118,9 @@ class Points:
     def _is_paid(self, turn: Turn, rule_id: str, limit: Limit) -> bool:
         """Whether an activity of now is within the limit; if so it is remembered as paid."""
         state = self._state(turn)
-        paid = (state.paid or {}).get(rule_id, [])
-        place = bisect_right(paid, turn.at_ms)
-        after = [*paid[:place], turn.at_ms, *paid[place:]]
-        first, last = max(0, place - limit.times), min(place, len(after) - limit.times - 1)
-        if any(after[at + limit.times] - after[at] < limit.span_ms for at in range(first, last + 1)):
+        after = with_payment((state.paid or {}).get(rule_id, []), turn.at_ms, limit)
+        if after is None:
             return False
-        if len(after) > limit.times + SPARE:
-            # The oldest goes, but never the one just paid: sent again, it must find itself.
-            del after[1 if place == 0 else 0]
         state.paid = {**(state.paid or {}), rule_id: after}
         return True
 
@@ -144,13 +138,13 @@ class Points:
         hot, decay = turn.hot, self.decay
         if decay is None:
             return
-        if self._left(turn) <= 0:
+        if self.left(turn) <= 0:
             cancel(hot.timers, DECAY_TIMER, self.name)
         else:
             spans = (hot.now_ms - from_ms) // decay.every_ms + 1
             arm(hot.timers, from_ms + spans * decay.every_ms, DECAY_TIMER, self.name)
 
-    def _left(self, turn: Turn) -> int:
+    def left(self, turn: Turn) -> int:
         """How much decay can still take: down to the floor, to 0 where there is none; 0 or less: nothing."""
         value = (turn.hot.scores or {}).get(self.score)
         floor = turn.playbooks.clamp(self.score).floor
@@ -161,3 +155,16 @@ class Points:
         if not isinstance(state, PointsState):
             state = turn.hot.states[self.name] = PointsState()
         return state
+
+
+def with_payment(paid: list[int], at_ms: int, limit: Limit) -> list[int] | None:
+    """The payments to remember with one more at an instant; None when that would be over the limit."""
+    place = bisect_right(paid, at_ms)
+    after = [*paid[:place], at_ms, *paid[place:]]
+    first, last = max(0, place - limit.times), min(place, len(after) - limit.times - 1)
+    if any(after[at + limit.times] - after[at] < limit.span_ms for at in range(first, last + 1)):
+        return None
+    if len(after) > limit.times + SPARE:
+        # The oldest goes, but never the one just paid: sent again, it must find itself.
+        del after[1 if place == 0 else 0]
+    return after

@@ -73,13 +73,18 @@ class Policy:
         percent = self.hold_out_percent
         return percent > 0 and hold_out_rank(playbook, member_id) < percent
 
+    def channels_of(self, profile: Profile, wanted: Sequence[str]) -> Sequence[str]:
+        """The list that counts: the member's own if not empty, else `wanted` (the nudge's), else the policy's."""
+        return profile.channels or wanted or self.channels
+
     def channel_for(self, profile: Profile, wanted: Sequence[str]) -> tuple[str, str]:
         """The first channel with an address and consent, and why there is none; one of the two is empty.
 
-        One list counts: the member's own if not empty, else `wanted` (the nudge's or playbook's), else the policy's.
+        See `channels_of` for `wanted`.
         """
-        channels = profile.channels or wanted or self.channels
-        reachable = [channel for channel in channels if _has_address(profile, channel)]
+        reachable = [
+            channel for channel in self.channels_of(profile, wanted) if has_address(profile, channel)
+        ]
         if not reachable:
             return "", "no_channel"
         for channel in reachable:
@@ -105,10 +110,7 @@ class Policy:
 
     def is_capped(self, at_ms: int, sent: Sequence[Sent]) -> bool:
         """Whether one more nudge at `at_ms` would be one too many. `sent` are the member's, over all playbooks."""
-        return any(
-            sum(at_ms - span_ms < nudge.at_ms <= at_ms for nudge in sent) >= count
-            for span_ms, count in self.caps
-        )
+        return any(len(counted(at_ms, span_ms, sent)) >= count for span_ms, count in self.caps)
 
 
 @lru_cache(20_000)
@@ -147,8 +149,13 @@ def spread_offset_ms(member_id: str, spread_ms: int) -> int:
     return int.from_bytes(digest, "big") % spread_ms
 
 
-def _has_address(profile: Profile, channel: str) -> bool:
-    """IN_APP, PUSH and WEBHOOK need none (contract 8, "Policy")."""
+def counted(at_ms: int, span_ms: int, sent: Sequence[Sent]) -> list[Sent]:
+    """The nudges that a cap of that span counts at an instant."""
+    return [nudge for nudge in sent if at_ms - span_ms < nudge.at_ms <= at_ms]
+
+
+def has_address(profile: Profile, channel: str) -> bool:
+    """Whether the member can be reached on the channel; IN_APP, PUSH and WEBHOOK need none (contract 8, "Policy")."""
     if channel == "EMAIL":
         return bool(profile.email)
     return channel != "SMS" or bool(profile.phone)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from app.domain.engagement_state import Engagement
+    from app.domain.member import Member
     from app.domain.timers import Timer
     from app.domain.turn import Turn
 
@@ -108,14 +109,21 @@ class Progress:
 
     def fire(self, turn: Turn, timer: Timer) -> None:
         """The threshold of an engagement is reached; of several at one instant, those after it fire next."""
-        due = [
-            (track.due_ms, engagement_id)
-            for engagement_id, engagement in turn.member.engagements().items()
-            if (track := engagement.tracks.get(self.name)) is not None and track.due_ms is not None
-        ]
-        if due and min(due)[0] <= timer[0]:
-            self._go_off(turn, min(due)[1])
+        due = self.next_due(turn.member)
+        if due is not None and due[0] <= timer[0]:
+            self._go_off(turn, due[1])
         self._arm(turn)
+
+    def next_due(self, member: Member) -> tuple[int, str] | None:
+        """Which engagement goes off track next, and when: (due_ms, engagement_id); None: none does."""
+        return min(
+            (
+                (track.due_ms, engagement_id)
+                for engagement_id, engagement in member.engagements().items()
+                if (track := engagement.tracks.get(self.name)) is not None and track.due_ms is not None
+            ),
+            default=None,
+        )
 
     def rearm(self, turn: Turn) -> None:
         """Track the engagements this playbook has not met. Those it has keep the settings they copied."""
@@ -177,12 +185,19 @@ class Progress:
         """The playbook's track of an engagement, with the settings it copied; a template named since is copied now."""
         track = engagement.tracks.get(self.name)
         if track is None or track.template != engagement.template:
-            template = self.templates.get(engagement.template or DEFAULT, self.templates[DEFAULT])
+            template = self.settings_of(engagement)
             if track is None:
                 track = engagement.tracks[self.name] = Track()
             track.template = engagement.template
             track.threshold_ms, track.notifies = template.threshold_ms, template.notifies
         return track
+
+    def settings_of(self, engagement: Engagement) -> Template:
+        """The settings the playbook's track of an engagement has, or is to copy now."""
+        track = engagement.tracks.get(self.name)
+        if track is not None and track.template == engagement.template:
+            return Template(track.threshold_ms, track.notifies)
+        return self.templates.get(engagement.template or DEFAULT, self.templates[DEFAULT])
 
     def _go_off(self, turn: Turn, engagement_id: str) -> None:
         engagement = turn.member.engagements()[engagement_id]
@@ -272,18 +287,11 @@ class Progress:
 
     def _arm(self, turn: Turn) -> None:
         """Wait for the engagement that is next to go off track."""
-        due_ms = min(
-            (
-                track.due_ms
-                for engagement in turn.member.engagements().values()
-                if (track := engagement.tracks.get(self.name)) is not None and track.due_ms is not None
-            ),
-            default=None,
-        )
-        if due_ms is None:
+        due = self.next_due(turn.member)
+        if due is None:
             cancel(turn.hot.timers, OFF_TRACK_TIMER, self.name)
         else:
-            arm(turn.hot.timers, due_ms, OFF_TRACK_TIMER, self.name)
+            arm(turn.hot.timers, due[0], OFF_TRACK_TIMER, self.name)
 
 
 def retire_tracks(turn: Turn, is_present: Callable[[str], bool]) -> None:

@@ -107,12 +107,12 @@ class Reactivation:
         hot = turn.hot
         state = hot.states.get(self.name)
         if not isinstance(state, ReactivationState):
-            if self.inactive_statuses and hot.has_cold and self._is_lead_inactive(turn):
+            if self.inactive_statuses and hot.has_cold and self.is_lead_inactive(turn):
                 self._state(turn).lead_inactive = True
             return
         if state.triggered_ms is not None:
             arm(hot.timers, state.triggered_ms + self.wait_ms, WAIT_TIMER, self.name)
-        was_inactive, state.lead_inactive = state.lead_inactive, self._is_lead_inactive(turn)
+        was_inactive, state.lead_inactive = state.lead_inactive, self.is_lead_inactive(turn)
         if is_open(turn, self.name):
             response = responses_of(turn.member).get(state.response or "")
             if response is not None and response.status not in self.rules.active_statuses:
@@ -144,7 +144,7 @@ class Reactivation:
             return
         known = turn.hot.states.get(self.name)
         was_inactive = isinstance(known, ReactivationState) and known.lead_inactive
-        change = LeadChange(was_inactive, self._is_lead_inactive(turn))
+        change = LeadChange(was_inactive, self.is_lead_inactive(turn))
         if change.is_inactive != was_inactive:
             self._state(turn).lead_inactive = change.is_inactive
             if change.is_inactive and is_open(turn, self.name):
@@ -193,12 +193,16 @@ class Reactivation:
         if hot.inserted is None:
             hot.inserted = {}
         number = hot.inserted[self.name] = hot.inserted.get(self.name, 0) + 1
-        return f"default:{self.name}:{turn.member.key}:{number}", Response(
+        response_id = f"default:{self.name}:{turn.member.key}:{number}"
+        # Somebody may have told of it before: then this is an update, which keeps what was first (contract 3).
+        known = responses.get(response_id)
+        return response_id, Response(
             campaign_id=default.campaign_id,
             is_response=True,
             status=self.active_status,
-            occurred_ms=hot.now_ms,
+            occurred_ms=hot.now_ms if known is None else min(known.occurred_ms, hot.now_ms),
             told_ms=hot.now_ms,
+            reactivated=known is not None and known.reactivated,
         )
 
     def _tell_needs(self, turn: Turn, crowd: Crowd) -> None:
@@ -227,7 +231,8 @@ class Reactivation:
             )
         )
 
-    def _is_lead_inactive(self, turn: Turn) -> bool:
+    def is_lead_inactive(self, turn: Turn) -> bool:
+        """Whether the lead's status, as known now, is an inactive one."""
         return turn.member.cold().profile.lead_status in self.inactive_statuses
 
     def _state(self, turn: Turn) -> ReactivationState:

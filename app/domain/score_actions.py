@@ -29,7 +29,11 @@ class Firing(NamedTuple):
 
 
 class Action(Protocol):
-    """One action of a playbook, frozen."""
+    """One action of a playbook, frozen. `step` is its place among the playbook's actions."""
+
+    @property
+    def step(self) -> int:
+        """From 0, `open_workflow` counted."""
 
     def take(self, turn: Turn, playbook: Playbook, firing: Firing) -> None:
         """Do it, once."""
@@ -37,7 +41,7 @@ class Action(Protocol):
 
 @dataclass(frozen=True)
 class NudgeAction:
-    """`do="nudge"`. `step` is its place among the playbook's actions; for the others see `nudge_state.Message`."""
+    """`do="nudge"`. For what it says see `nudge_state.Message`."""
 
     step: int
     role: str
@@ -67,6 +71,7 @@ class NudgeAction:
 class TagAction:
     """`do="tag"`: the tag to add, or to remove."""
 
+    step: int
     tag: str
     is_added: bool
 
@@ -79,6 +84,7 @@ class TagAction:
 class ModifyAction:
     """`do="modify_score"`: see `scores.Asked`."""
 
+    step: int
     score: str
     operation: str
     points: int | None

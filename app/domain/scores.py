@@ -87,8 +87,8 @@ def settle_scores(turn: Turn) -> None:
     asked = turn.asked
     made = 0
     for ask in asked:  # grows while it is walked
-        after = _result(turn, ask)
         before = _value(turn, ask.score)
+        after = result_of(turn, ask, before)
         if after == before:
             continue
         if ask.depth > DEEPEST or made == MOST_CHANGES:
@@ -109,9 +109,9 @@ def _value(turn: Turn, score: str) -> int | None:
     return None if scores is None else scores.get(score)
 
 
-def _result(turn: Turn, ask: Asked) -> int | None:
+def result_of(turn: Turn, ask: Asked, before: int | None) -> int | None:
     """What the score is after the change; the same as before when it changes nothing (contract 6.2)."""
-    before, points = _value(turn, ask.score), ask.points
+    points = ask.points
     if points is None:
         return None
     if ask.operation == "SET":

@@ -140,7 +140,7 @@ def hear_desk(turn: Turn, playbook: Playbook, transfer: Transfer, answer: Transf
 
     Only the answer to the request that waits counts. One to a request withdrawn since comes too late.
     """
-    if answer.request_id != _request_id(turn, transfer) or transfer.state != WAITING:
+    if not is_asked_for(turn, transfer, answer):
         return False
     if answer.type == "TRANSFERRED":
         transfer.attempts = answer.attempts
@@ -158,6 +158,11 @@ def hear_desk(turn: Turn, playbook: Playbook, transfer: Transfer, answer: Transf
             next_attempt_at=answer.next_attempt_at,
         )
     return False
+
+
+def is_asked_for(turn: Turn, transfer: Transfer, answer: TransferAnswer) -> bool:
+    """Whether it answers the request that waits."""
+    return answer.request_id == _request_id(turn, transfer) and transfer.state == WAITING
 
 
 def withdraw(turn: Turn, playbook: str, transfer: Transfer, reason: str) -> None:
@@ -255,6 +260,11 @@ def _fail(
         final=final,
         next_attempt_at=next_attempt_at,
     )
+
+
+def may(transfer: Transfer, name: str) -> bool:
+    """Whether a move is legal in the transfer's state."""
+    return (transfer.state, name) in _AFTER
 
 
 def _move(turn: Turn, transfer: Transfer, name: str) -> bool:

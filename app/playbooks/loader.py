@@ -53,6 +53,11 @@ def load_playbooks(folder: Path | None) -> PlaybookSet:
     return PlaybookSet((playbook.model.compile() for playbook in written), policy.compile())
 
 
+def playbook_files(root: Path) -> list[Path]:
+    """The files of a folder that `load_playbooks` reads, the policy's among them, in order."""
+    return sorted((*root.glob("*.toml"), *root.glob("[!.]*/*.toml")))
+
+
 def _read_all(root: Path, policies: list[PolicyModel], problems: list[UserError]) -> Iterator[Written]:
     if not root.is_dir():
         problems.append(
@@ -64,7 +69,7 @@ def _read_all(root: Path, policies: list[PolicyModel], problems: list[UserError]
             )
         )
         return
-    files = sorted((*root.glob("*.toml"), *root.glob("[!.]*/*.toml")))
+    files = playbook_files(root)
     if all(file.name == POLICY_FILE for file in files):
         problems.append(
             UserError(

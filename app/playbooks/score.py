@@ -61,9 +61,9 @@ class ModifyModel(Table):
             raise ValueError(f"points: {self.points} is negative, which only set may be")
         return self
 
-    def compile(self, step: int, playbook: ScoreModel) -> Action:  # noqa: ARG002  only nudges are told apart
+    def compile(self, step: int, playbook: ScoreModel) -> Action:
         """The form the core works with."""
-        return ModifyAction(self.score or playbook.score, self.operation.upper(), self.points)
+        return ModifyAction(step, self.score or playbook.score, self.operation.upper(), self.points)
 
 
 class TagModel(Table):
@@ -86,7 +86,7 @@ class TagModel(Table):
 
     def compile(self, step: int, playbook: ScoreModel) -> Action:  # noqa: ARG002  a tag says all itself
         """The form the core works with."""
-        return TagAction(self.tag, is_added=self.add is not None)
+        return TagAction(step, self.tag, is_added=self.add is not None)
 
 
 class OpenModel(Table):

@@ -66,7 +66,7 @@ def run(
     """
     until_ms = None if until is None else _parse_until(until)
     compiled = load_playbooks(playbooks)
-    with _open(events) as lines:
+    with open_events(events) as lines:
         result = simulate(lines, compiled, until_ms=until_ms, in_order=in_order, grace_ms=grace_ms)
     _print(result.dead_letters)
     _print(result.outputs)
@@ -82,13 +82,15 @@ def simulate(
     until_ms: int | None = None,
     in_order: bool = False,
     grace_ms: int = DEFAULT_GRACE_MS,
+    world: World | None = None,
 ) -> Simulated:
     """Play lines into a world where nothing has happened yet. Pure: the oracle of the worker's tests.
 
     Lines are applied by (arrived_at, topic rank, number), or as they stand; `until_ms` leaves out later ones and then
     fires the timers due by it. `grace_ms` holds for partitions, which only lines `in_order` have.
+    `world`: one made for this, in which somebody is watched.
     """
-    played = _Simulation(World(playbooks, grace_ms), in_order=in_order)
+    played = _Simulation(world or World(playbooks, grace_ms), in_order=in_order)
     found = played.read(lines, until_ms)
     if in_order:
         played.play_as_they_stand(found)
@@ -223,7 +225,8 @@ def _parse_until(text: str) -> int:
         raise UserError("bad-instant", "--until", f"{text!r} is no instant", hint) from bad
 
 
-def _open(events: Path | str) -> BinaryIO:
+def open_events(events: Path | str) -> BinaryIO:
+    """The file of lines, or standard input for `-`; raises UserError `unreadable-file`."""
     if str(events) == _STDIN:
         return sys.stdin.buffer
     try:

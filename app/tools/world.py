@@ -60,14 +60,16 @@ class World:
 
     With a partition, a processor has an engine for it, which fires timers `grace_ms` behind its own time, as a worker's
     does. There nothing crosses by itself: what did cross lies among the lines, as the internal topics recorded it.
+
+    `members`: the rules of members, where they are watched (`app.domain.explain`).
     """
 
-    def __init__(self, playbooks: PlaybookSet, grace_ms: int) -> None:
+    def __init__(self, playbooks: PlaybookSet, grace_ms: int, members: MemberCore | None = None) -> None:
         self._cores: dict[str, Core[Any]] = {
             DESK: DeskCore(playbooks),
             COMPANIES: CompanyCore(playbooks),
             DIGESTS: DigestCore(playbooks),
-            MEMBERS: MemberCore(playbooks),
+            MEMBERS: members or MemberCore(playbooks),
         }
         self._sink = Sink()
         self._grace_ms = grace_ms
@@ -156,6 +158,11 @@ class World:
     def settled(self) -> bool:
         """Nothing waits for the end of its instant."""
         return not self._requests
+
+    @property
+    def time_ms(self) -> int:
+        """The latest instant that any of them has reached."""
+        return max(engine.time_ms for engine in self._engines.values())
 
     def take(self) -> list[Any]:
         """Output records, `Refused` and `PageGone`, since the last call, in the order in which they came."""

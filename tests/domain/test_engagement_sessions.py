@@ -46,6 +46,8 @@ def calendar(*steps: tuple[str, int, int | None]) -> Sessions:
         ([("schedule", 1, 50), ("cancel", 2, None), ("cancel", 3, None)], 2),
         ([("schedule", 1, 50), ("cancel", 2, None), ("schedule", 3, 40)], 40),
         ([("schedule", 1, 50), ("complete", 2, None), ("schedule", 3, 40)], 40),
+        ([("cancel", 1, None), ("schedule", 2, 50), ("cancel", 3, None)], 3),
+        ([("complete", 1, None), ("schedule", 2, 50), ("complete", 3, None)], 3),
         ([("complete", 2, None)], 2),
         ([("complete", 60, 50)], 50),
         ([("cancel", 2, None)], None),
@@ -65,11 +67,11 @@ def test_of_two_records_of_one_instant_the_one_that_comes_later_is_the_newer():
 def test_what_is_shown_around_an_instant_leaves_out_what_was_cancelled():
     sessions = {
         "a": Session(10),
-        "b": Session(20, cancelled_ms=5),
+        "b": Session(20, cancelled_ms=(5,)),
         "c": Session(30),
-        "d": Session(40, cancelled_ms=6),
+        "d": Session(40, cancelled_ms=(6,)),
         "e": Session(50),
-        "f": Session(None, cancelled_ms=7),
+        "f": Session(None, cancelled_ms=(7,)),
     }
     assert around(sessions, 25) == (10, 30)
     assert around(sessions, 30) == (30, 50)
@@ -95,7 +97,7 @@ class TestTheBound:
         assert dates == [2, *range(100, 148), 159]
 
     def test_one_without_a_date_goes_before_all_others(self):
-        sessions = {"x": Session(None, cancelled_ms=9), **self.many(*range(1, 51))}
+        sessions = {"x": Session(None, cancelled_ms=(9,)), **self.many(*range(1, 51))}
         bound(sessions, 50)
         assert "x" not in sessions
 

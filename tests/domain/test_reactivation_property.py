@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.domain.engine import Engine
@@ -261,8 +261,29 @@ def histories(draw: st.DrawFn, *, whole: bool = False, late: bool = True) -> lis
     return arrivals
 
 
+def told(minute: int, response_id: str, campaign: str, *, is_response: bool) -> Arrival:
+    fields = {
+        "response_id": response_id,
+        "status": "Resolved",
+        "campaign": campaign,
+        "is_response": is_response,
+    }
+    return Arrival(minute, minute, "campaign", fields)
+
+
+TOLD_BEFORE_IT_WAS_INSERTED = [
+    told(0, "default:react:m1:1", "webinar", is_response=False),
+    told(21, "r1", "webinar", is_response=False),
+    told(121, "r1", "prompt", is_response=True),
+    told(141, "r2", "prompt", is_response=True),
+    told(141, "default:react:m1:1", "webinar", is_response=False),
+    told(141, "r1", "webinar", is_response=False),
+]
+
+
 @settings(max_examples=600)
 @given(histories(), st.booleans(), st.booleans(), st.booleans())
+@example(arrivals=TOLD_BEFORE_IT_WAS_INSERTED, needs_all=True, skips=False, default=True)
 def test_the_core_says_what_the_reference_says(arrivals, needs_all, skips, default):
     settings_ = {"needs_all": needs_all, "skips": skips, "default": default}
     assert actual(arrivals, playbook(**settings_)) == Reference(**settings_).hear(arrivals)

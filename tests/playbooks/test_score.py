@@ -61,10 +61,10 @@ def test_it_compiles_to_what_the_core_works_with():
     assert compiled.opens_workflow
     assert compiled.actions == (
         NudgeAction(0, "OWNER", "hi", 7_200_000, ("SMS",), "gift", "https://example.com/{member_id}"),
-        ModifyAction("loyalty", "ADD", 10),
-        ModifyAction("other", "CLEAR", None),
-        TagAction("vip", is_added=True),
-        TagAction("new", is_added=False),
+        ModifyAction(2, "loyalty", "ADD", 10),
+        ModifyAction(3, "other", "CLEAR", None),
+        TagAction(4, "vip", is_added=True),
+        TagAction(5, "new", is_added=False),
     )
 
 

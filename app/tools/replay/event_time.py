@@ -87,7 +87,7 @@ async def replay_by_time(host: Host, run: Run, playbooks: PlaybookSet, meter: Me
     finally:
         if playing is not None:
             await playing.abandon()
-        # First what waits for nothing: a cancellation may end this here too.
+        # Then first what waits for nothing: a cancellation may end this here too.
         spool.close()
         if states is not None:
             states.close()

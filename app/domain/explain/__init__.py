@@ -1,0 +1,1 @@
+"""Why something happened to a member, or did not: the real rules, watched while they run."""
