@@ -76,17 +76,25 @@ class Store(Generic[E]):
 
     Life of a batch: `get` and `keep` while deciding; `encode` turns what was kept into bytes; `seal` ends the batch;
     `write` puts its bytes into RocksDB once they are committed, batches in the order of sealing. `forget` undoes a
-    batch that is not sealed. `logged` has RocksDB keep a log of its own, for who has no changelog.
+    batch that is not sealed. `logged` has RocksDB keep a log of its own, for who has no changelog; `partitions`: how
+    many partitions' entities it holds, so that as many times more are remembered.
     """
 
     def __init__(
-        self, folder: Path, core: Core[E], cache: Cache | None = None, *, logged: bool = False
+        self,
+        folder: Path,
+        core: Core[E],
+        cache: Cache | None = None,
+        *,
+        logged: bool = False,
+        partitions: int = 1,
     ) -> None:
         self._db = Rdict(str(folder), options=open_options(cache))
         writing = WriteOptions()
         writing.disable_wal = not logged
         self._db.set_write_options(writing)
         self._core = core
+        self._partitions = partitions
         self.deadlines = DeadlineIndex(self)
         self._young: dict[str, E] = {}
         self._old: dict[str, E] = {}
@@ -265,7 +273,7 @@ class Store(Generic[E]):
 
     def _remember(self, entity: E) -> None:
         """Two generations stand in for a list of recent use: what is not met again while one fills up is dropped."""
-        if len(self._young) >= CACHED_ENTITIES // 2:
+        if len(self._young) >= CACHED_ENTITIES * self._partitions // 2:
             self._old, self._young = self._young, {}
         self._young[entity.key] = entity
 

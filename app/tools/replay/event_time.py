@@ -5,6 +5,7 @@ What `simulate` does with lines that name no partition, with states on disk and 
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -42,6 +43,9 @@ COMMIT_OUTPUTS = 40_000
 SPOOL = "spool"
 """Its folder beside the states; of no use any more when the replay is done."""
 
+BREATHE_RECORDS = 256
+"""After so many, a commit under way is given a turn."""
+
 POSITIONS = changelog_of("members")
 """Where the position is kept, in partition 0."""
 
@@ -65,12 +69,13 @@ async def replay_by_time(host: Host, run: Run, playbooks: PlaybookSet, meter: Me
     spool = Spool(host.folder / SPOOL, {rank: topic for topic, rank in host.ranks.items()})
     writer = Writer(host.client_options, f"{host.application}-event-time", host.full_name(POSITIONS), 0)
     states: HeldStates | None = None
+    playing: _Playing | None = None
     try:
         await fill(spool, host, run.source, run.ends, run.until_ms, meter)
         await writer.open()
         committed = await last_position(host, TopicPartition(host.full_name(POSITIONS), 0))
         reached = Reached() if committed is None else msgspec.msgpack.decode(committed, type=Reached)
-        states = HeldStates(host.folder, host.block_cache, committed)
+        states = HeldStates(host.folder, host.block_cache, committed, host.partitions[REROUTED])
         world = _HeldWorld(playbooks, states)
         world.move_time(reached.time_ms)
         playing = _Playing(host, run, world, states, writer, reached)
@@ -80,7 +85,9 @@ async def replay_by_time(host: Host, run: Run, playbooks: PlaybookSet, meter: Me
         meter.end()
         return playing.reached.time_ms
     finally:
-        # First what waits for nothing: a cancellation may end this here too.
+        if playing is not None:
+            await playing.abandon()
+        # Then first what waits for nothing: a cancellation may end this here too.
         spool.close()
         if states is not None:
             states.close()
@@ -114,6 +121,7 @@ class _Playing:
         self._since_ms = run.since_ms or 0
         self._outputs: dict[int, Outputs] = {}
         self._applied = self._made = 0
+        self._committing: asyncio.Task[None] | None = None
         self._members = host.partitions[REROUTED]
 
     async def play(self, last: Spooled | None, records: Iterator[Spooled], meter: Meter) -> None:
@@ -127,6 +135,8 @@ class _Playing:
                 time_ms = spooled.occurred_ms
             self._apply(spooled)
             last = spooled
+            if self._committing is not None and self._applied % BREATHE_RECORDS == 0:
+                await asyncio.sleep(0)
         if self._run.until_ms is not None:
             await self._fire_until(self._run.until_ms, last, meter)
             time_ms = max(time_ms, self._run.until_ms)
@@ -134,6 +144,7 @@ class _Playing:
         self._world.end_instant()
         self._take(last)
         await self._commit(last, time_ms, meter, ended=True)
+        await self._finish_commit()
 
     @property
     def _full(self) -> bool:
@@ -204,7 +215,10 @@ class _Playing:
         return outputs
 
     async def _commit(self, last: Spooled | None, time_ms: int, meter: Meter, *, ended: bool = False) -> None:
-        """Everything up to an instant that is over; a crash leaves all of it or nothing (see `held_states`)."""
+        """Everything up to an instant that is over; a crash leaves all of it or nothing (see `held_states`).
+
+        Returns while it is being committed, so that the next batch can be decided meanwhile.
+        """
         reached = Reached(
             self.reached.applied + self._applied,
             self.reached.key if last is None else last.key,
@@ -216,14 +230,32 @@ class _Playing:
             outputs.finish()
             for where, of_partition in outputs.rows.items():
                 rows.setdefault(where, []).extend(of_partition)
+        await self._finish_commit()
         position = msgspec.msgpack.encode(reached)
         self._states.seal(position)
         self._host.crash_point("decided")
+        self._committing = asyncio.create_task(self._carry_out(rows, position, self._applied, meter))
+        self.reached = reached
+        self._outputs = {}
+        self._applied = self._made = 0
+
+    async def _carry_out(
+        self, rows: dict[Where, list[Row]], position: bytes, applied: int, meter: Meter
+    ) -> None:
         await self._writer.commit(Outgoing(rows, (), position))
         self._host.crash_point("committed")
         for _ in self._states.write(position):
             self._host.crash_point("written")
-        meter.done(self._applied)
-        self.reached = reached
-        self._outputs = {}
-        self._applied = self._made = 0
+        meter.done(applied)
+
+    async def abandon(self) -> None:
+        """Let go of a commit under way: what became of it, the next call finds out."""
+        if self._committing is not None:
+            self._committing.cancel()
+            await asyncio.gather(self._committing, return_exceptions=True)
+
+    async def _finish_commit(self) -> None:
+        """The batch before is committed and written: only then may its redo be replaced."""
+        committing, self._committing = self._committing, None
+        if committing is not None:
+            await committing

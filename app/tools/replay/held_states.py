@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 REDO = "redo"
 
+MOST_PARTITIONS = 4
+"""Beyond these, a store remembers no more entities: memory stays within what it is for a worker of as many."""
+
 
 class _Batch(msgspec.Struct, array_like=True, frozen=True):
     """One sealed batch; `position` is where the replay stands after it."""
@@ -39,12 +42,14 @@ class HeldStates:
         folder: of the stores.
         cache: of RocksDB's blocks, shared.
         committed: the position that the batch last committed left in Kafka; None: there is none.
+        partitions: how many there are, for a worker of all remembers so many times more entities than of one.
     """
 
-    def __init__(self, folder: Path, cache: Cache | None, committed: bytes | None) -> None:
+    def __init__(self, folder: Path, cache: Cache | None, committed: bytes | None, partitions: int) -> None:
         self._folder = folder
         self._cache = cache
         self._committed = committed
+        self._partitions = min(partitions, MOST_PARTITIONS)
         redo = self._redo()
         self._unwritten = redo if redo is not None and redo.position == committed else None
         self._stores: dict[str, Store[Any]] = {}
@@ -57,7 +62,7 @@ class HeldStates:
         """
         folder = self._folder / processor
         folder.mkdir(parents=True, exist_ok=True)
-        store: Store[Any] = Store(folder, core, self._cache, logged=True)
+        store: Store[Any] = Store(folder, core, self._cache, logged=True, partitions=self._partitions)
         self._stores[processor] = store
         batch = self._unwritten
         if batch is not None:

@@ -64,8 +64,7 @@ class PromotedUnit:
             for topic in load_topics().values()
             if topic.role == "output" and topic.processor == processor.name
         ]
-        transactional_id = f"{live.application}-{processor.name}-{number}"
-        self._writer = Writer(live.client_options, transactional_id, self._changelog.topic, number)
+        self._writer: Writer | None = None
 
     @property
     def stage(self) -> Stage | None:
@@ -95,11 +94,15 @@ class PromotedUnit:
 
     async def open(self) -> None:
         """Step 1."""
+        live = self._live
+        transactional_id = f"{live.application}-{self.name}"
+        self._writer = Writer(live.client_options, transactional_id, self._changelog.topic, self._number)
         await self._writer.open()
 
     async def close(self) -> None:
-        """Let go of the connection."""
-        await self._writer.close()
+        """Let go of the connection, if there is one."""
+        if self._writer is not None:
+            await self._writer.close()
 
     async def mark(self) -> None:
         """Step 2."""
@@ -214,7 +217,9 @@ class PromotedUnit:
         outputs: dict[Where, list[Row]] | None = None,
         states: Iterable[Row] = (),
     ) -> None:
-        """One transaction, with the marker as it then is."""
+        """One transaction, with the marker as it then is. After `open` only."""
+        if self._writer is None:
+            raise RuntimeError(f"{self.name} is not open")
         marker = None if promotion is None else dump_promotion(promotion)
         rows: list[Row] = [*states, (PROMOTION_KEY, marker)]
         await self._writer.commit(Outgoing(outputs or {}, rows, dump_position(self.old_position)))

@@ -1,0 +1,93 @@
+"""`python -m bench.replay`: a replay beside the drain it repeats, each a process of its own on the same broker."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import psutil
+import typer
+from rich.console import Console
+
+from app.domain.errors import UserError
+from app.service.client import broker_errors
+from app.service.logging import configure_logging
+from app.service.settings import load_settings
+from bench import reengage
+from bench.command import BUSY_S, opened_broker, run_command
+from bench.generate import Workload
+from bench.load import load
+from bench.process import Contender
+from bench.report import Report, Target
+from bench.site import PARTITIONS, opened_site
+
+if TYPE_CHECKING:
+    from bench.site import Site
+
+MEMBER_SHARE = 10
+LEAST = 0.9
+"""Of the drain's rate, which a replay that follows the journal should reach."""
+
+
+def main(
+    *,
+    events: Annotated[int, typer.Option(min=1_000, help="Events to drain and to replay.")] = 500_000,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the results here.")] = None,
+) -> None:
+    """Measure a replay in each order beside the drain. Broker and exit code as for `python -m bench`."""
+    console = Console(stderr=True)
+    settings = load_settings()
+    configure_logging(settings)
+    busy_percent = psutil.cpu_percent(interval=BUSY_S)
+    workload = Workload(events=events, members=max(1, events // MEMBER_SHARE))
+    with tempfile.TemporaryDirectory(prefix="reengage-bench-") as name, console.status("starting") as status:
+        folder = Path(name)
+        with opened_broker(settings, folder, status) as (broker, described), broker_errors(settings):
+            report = Report(described, busy_percent)
+            status.update(f"draining and replaying {events:,} events")
+            with opened_site(broker, folder, "replay", "exactly_once") as site:
+                measure(site, workload, report)
+    report.show(Console())
+    if json is not None:
+        report.write(json)
+    raise typer.Exit(0 if report.exact else 1)
+
+
+def measure(site: Site, workload: Workload, report: Report) -> None:
+    """Drain, then replay and compare; puts what was found into the report. Blocks.
+
+    Raises UserError `contender-failed` when one of them fails.
+    """
+    end_ms = time.time_ns() // 1_000_000
+    asyncio.run(load(site, workload.activities(end_ms), PARTITIONS))
+    drained = reengage.drain(site, workload.events)
+    followed = replay(site, "journal", workload.events)
+    by_time = replay(site, "event-time", workload.events)
+    for what, contender in (("drain", drained), ("journal", followed), ("event time", by_time)):
+        rate = workload.events / contender.seconds
+        report.facts.append(
+            f"{what}: {rate:,.0f} events/s with start-up, {contender.peak_rss_bytes / 2**20:,.0f} MiB at most"
+        )
+    ratio = drained.seconds / followed.seconds
+    report.promises.append(Target("replay of the journal / drain", ratio, f">= {LEAST}", ratio >= LEAST))
+    try:
+        replay(site, "journal", workload.events, "--diff")
+    except UserError as different:
+        report.wrong.append(different.problem)
+
+
+def replay(site: Site, order: str, events: int, *more: str) -> Contender:
+    """Run `reengage replay` in an order; returns the ended process. Blocks until then."""
+    command = Path(sys.executable).with_name("reengage")
+    into = f"{site.prefix}{order}-"
+    with Contender(site, [str(command), "replay", "--into", into, "--order", order, *more]) as running:
+        running.wait(reengage.PATIENCE_S + events / reengage.SLOWEST_EVENTS_PER_S)
+    return running
+
+
+if __name__ == "__main__":
+    run_command(main, "python -m bench.replay")
