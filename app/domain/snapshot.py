@@ -57,33 +57,38 @@ def page(member: Member) -> MemberSnapshot:
     """The page as it is at the member's now."""
     hot = member.hot
     shown = _first_reengager(hot)
-    setup = None if shown is None else shown.setup
-    return MemberSnapshot(
+    made = MemberSnapshot(
         member_id=member.key,
         occurred_at=hot.now_ms,
-        tags=sorted(hot.tags) if hot.tags else [],
-        inactive_since=_inactive_since(hot),
         last_in_app_activity=hot.last_in_app_ms,
-        setup_steps=[] if setup is None else steps_in_order(setup),
-        setup_completed_at=None if setup is None else setup.completed_ms,
         transfer=_transfer(shown),
-        workflows=_workflows(member.key, hot.workflows) if hot.workflows else [],
         owner_id=hot.owner_id,
         coach_id=hot.coach_id,
         company_id=hot.company_id,
         location_id=hot.location_id,
-        scores=dict(hot.scores) if hot.scores else {},
-        engagements=views(member) if hot.has_engagements else [],
-        pending_nudges=_pending_nudges(member) if hot.pending else [],
     )
+    # Most members have little of the rest, and a page is the commonest thing made.
+    if shown is not None and shown.setup is not None:
+        made.setup_steps = steps_in_order(shown.setup)
+        made.setup_completed_at = shown.setup.completed_ms
+    if hot.tags:
+        made.tags = sorted(hot.tags)
+        made.inactive_since = _inactive_since(hot, hot.tags)
+    if hot.workflows:
+        made.workflows = _workflows(member.key, hot.workflows)
+    if hot.scores:
+        made.scores = dict(hot.scores)
+    if hot.has_engagements:
+        made.engagements = views(member)
+    if hot.pending:
+        made.pending_nudges = _pending_nudges(member)
+    return made
 
 
-def _inactive_since(hot: Hot) -> int | None:
+def _inactive_since(hot: Hot, tags: dict[str, int]) -> int | None:
     """Since when a re-engager's tag is carried; with several re-engagers, the longest-standing one."""
-    if not hot.tags:
-        return None
     own = {state.tag for state in hot.states.values() if isinstance(state, ReengagerState)}
-    return min((since_ms for tag, since_ms in hot.tags.items() if tag in own), default=None)
+    return min((since_ms for tag, since_ms in tags.items() if tag in own), default=None)
 
 
 def _first_reengager(hot: Hot) -> ReengagerState | None:

@@ -18,6 +18,7 @@ from app.domain.crossings import JournalEntry, MemberMoved, Rerouted
 from app.domain.engine import Engine, TimerFailed
 from app.domain.entity import NEVER_MS
 from app.domain.hop import Hop
+from app.domain.outputs import MemberSnapshot
 from app.domain.sink import PageGone, Refused, Sink
 from app.runtime.layout import split_part_key
 from app.runtime.outgoing import MAX_VALUE_BYTES, Fault, Outputs, Spoilt, TooLarge
@@ -307,6 +308,9 @@ class Decider:
         """Take what the rules put out for a record, or for the silent entities whose timers it made due."""
         decided = self._sink.outputs
         for output in decided:
+            if type(output) is MemberSnapshot:
+                outputs.pages[output.member_id] = output
+                continue
             try:
                 if type(output) in _NO_OUTPUT:
                     self._note(output, record, outputs, occurred_ms)

@@ -30,6 +30,9 @@ class InputRecord(NamedTuple):
     value: bytes | None
 
 
+_make = tuple.__new__
+
+
 class _Chunk(NamedTuple):
     """Records that came with one fetch: the clock when they came, the offset after the last, and their size."""
 
@@ -99,7 +102,8 @@ class Merge:
         before = len(source.buffer)
         for offset, appended_ms, key, value in records:
             if offset >= expected:
-                append(InputRecord(appended_ms, rank, offset, topic, key, value))
+                # The tuple's own maker: the named one is a function in Python, called for every record.
+                append(_make(InputRecord, (appended_ms, rank, offset, topic, key, value)))
                 expected = offset + 1
         added = len(source.buffer) - before
         if added:

@@ -60,7 +60,8 @@ class TooLarge(Exception):  # noqa: N818  it says what is wrong
 class Outputs:
     """The output records of one batch, encoded, by where they go.
 
-    `key_of` tells whose an output is; `rerouted` is the topic of records on the way to their own partition; `apart`: see
+    `pages` are the members' pages, each member's last one, None for one that is deleted; the others come by `add`. `key_of`
+    tells whose an output is; `rerouted` is the topic of records on the way to their own partition; `apart`: see
     `Processor.outputs_apart`.
     """
 
@@ -74,7 +75,7 @@ class Outputs:
         self._apart = apart
         self._encode = host.codec.encode
         self._own: dict[str, list[Row]] = {}
-        self._pages: dict[str, MemberSnapshot | None] = {}
+        self.pages: dict[str, MemberSnapshot | None] = {}
         self.rows: dict[Where, list[Row]] = {}
         self.dead_letters: dict[str, int] = {}
 
@@ -84,9 +85,6 @@ class Outputs:
         An output stays in the partition it was decided in, unless they lie apart; a crossing fact goes to that of its
         own key.
         """
-        if type(output) is MemberSnapshot:
-            self._pages[output.member_id] = output
-            return
         topic = output.topic
         key = getattr(output, output.key_field).encode()
         value = self._encode(output)
@@ -105,7 +103,7 @@ class Outputs:
 
     def page_gone(self, member_id: str) -> None:
         """The member's page is deleted."""
-        self._pages[member_id] = None
+        self.pages[member_id] = None
 
     def send_on(self, hop: Hop, record: InputRecord) -> None:
         """Send the record of a merged-away member on, with the bytes it first came with. Raises TooLarge."""
@@ -120,10 +118,11 @@ class Outputs:
 
         Raises TooLarge.
         """
-        if self._pages:
-            encode, topic = self._encode, MemberSnapshot.topic
+        if self.pages:
+            topic = MemberSnapshot.topic
+            encode = self._host.codec.encoder_of(topic)
             rows: list[Row] = []
-            for member_id, page in self._pages.items():
+            for member_id, page in self.pages.items():
                 value = None if page is None else encode(page)
                 if value is not None and len(value) > MAX_VALUE_BYTES:
                     raise TooLarge(member_id, topic, len(value))

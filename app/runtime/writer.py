@@ -11,8 +11,9 @@ import contextlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import IllegalOperation, KafkaError
 
-from app.runtime.hosting.producing import abandon, hasten_transactions, hush
+from app.runtime.hosting.producing import abandon, fill, hasten_transactions, hush
 from app.runtime.layout import POSITION_KEY
 
 if TYPE_CHECKING:
@@ -112,19 +113,22 @@ class Writer:
             return await self._commit_in_order(outgoing)
         producer = self._producer
         await producer.begin_transaction()  # 2
+        sent: list[_Acknowledgement] = []
         try:
-            sent = [
-                handed for where, rows in outgoing.outputs.items() for handed in await self._send(where, rows)
-            ]
+            for where, rows in outgoing.outputs.items():
+                sent += await self._send(where, rows)
             states = await self._send(self._changelog, [*outgoing.states, (POSITION_KEY, outgoing.position)])
             for handed in sent:
                 await handed
             end = self._end_of([await handed for handed in states])
             await producer.commit_transaction()  # 3
-        except BaseException:
+        except BaseException as error:
             with contextlib.suppress(BaseException):
                 async with asyncio.timeout(CLOSE_TIMEOUT_S):
                     await producer.abort_transaction()
+            if isinstance(error, IllegalOperation):
+                # What was sent first has ended the transaction; that error, not this one, says why.
+                raise next((why for each in sent if (why := each.failure)), KafkaError()) from error
             raise
         return end
 
@@ -139,18 +143,12 @@ class Writer:
 
     async def _send(self, where: Where, rows: Iterable[Row]) -> list[_Acknowledgement]:
         """Hand over prebuilt batches, as many as it takes, in the order given."""
-        create, sent, count = self._producer.create_batch, [], 0
-        batch = create()
-        append = batch.append
-        for key, value in rows:
-            if append(key=key, value=value, timestamp=None) is None:
-                sent.append(await self._hand_over(batch, where, count))
-                batch, count = create(), 0
-                append = batch.append
-                append(key=key, value=value, timestamp=None)
-            count += 1
-        if count:
-            sent.append(await self._hand_over(batch, where, count))
+        rows, sent, start = list(rows), [], 0
+        while start < len(rows):
+            batch = self._producer.create_batch()
+            end = fill(batch, rows, start)
+            sent.append(await self._hand_over(batch, where, end - start))
+            start = end
         return sent
 
     async def _hand_over(self, batch: Any, where: Where, count: int) -> _Acknowledgement:
@@ -174,6 +172,15 @@ class _Acknowledgement:
         self._count = count
         # Of several that fail together the first is raised; asyncio would print each of the others with its traceback.
         future.add_done_callback(_look_at)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why it was not taken; None while that is not known, and if it was."""
+        future = self._future
+        failure: BaseException | None = (
+            future.exception() if future.done() and not future.cancelled() else None
+        )
+        return failure
 
     def __await__(self) -> Any:
         metadata = yield from self._future.__await__()

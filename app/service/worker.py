@@ -59,10 +59,11 @@ def run(settings: Settings, *, port: int | None = None, until_drained: bool = Fa
     load_tables()
     web_port = free_port() if port is None else _usable(port)
     with held(settings.data) as folder, broker_errors(settings):
-        # Objects made so far live as long as the process; collecting them again and again would cost every event.
+        # Objects made so far live as long as the process, and a batch leaves no cycles behind: looking for some as often as
+        # Python does by itself would cost every event.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(50_000, 20, 100)
+        gc.set_threshold(500_000, 50, 1_000)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(
                 _serve(settings, processors(playbooks), folder, web_port, until_drained=until_drained)

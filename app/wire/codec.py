@@ -182,6 +182,10 @@ class Codec:
         encode = self._encoders[record.topic] = make_encoder(route.schema.source, self._header(route))
         return encode(record)
 
+    def encoder_of(self, topic: str) -> "Callable[[Any], bytes]":
+        """`encode` for the records of one topic, for whoever writes many of them."""
+        return self._encoders.get(topic, self.encode)
+
     def encode_key(self, key: str) -> bytes:
         """A record's key: the id in UTF-8."""
         return encode_key(key)

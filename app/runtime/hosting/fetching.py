@@ -214,7 +214,7 @@ def _rows(result: Any, where: TopicPartition) -> tuple[list[Row], int]:
     records._consumer_record = _row  # noqa: SLF001
     rows: list[Row] = list(records)
     result._update_position()  # noqa: SLF001
-    size = sum(len(key or b"") + len(value or b"") for _, _, key, value in rows)
+    size = sum([len(key or b"") + len(value or b"") for _, _, key, value in rows])
     return rows, size
 
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import aiokafka.producer.sender
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aiokafka import AIOKafkaProducer
+    from aiokafka.producer.message_accumulator import BatchBuilder
 
 BACKOFF_S = 0.002
+
+_NO_HEADERS: list[tuple[str, bytes]] = []
 
 
 def hasten_transactions() -> None:
@@ -20,6 +27,21 @@ def hasten_transactions() -> None:
     markers take about 2.
     """
     aiokafka.producer.sender.BACKOFF_OVERRIDE = BACKOFF_S
+
+
+def fill(batch: BatchBuilder, rows: Sequence[tuple[bytes | None, bytes | None]], start: int) -> int:
+    """Append rows to an empty batch, from `start` on, until it is full; returns the place of the first one left.
+
+    What the batch's own `append` does, without its calls for each record: an event writes two or three. An empty batch
+    takes its first row however large.
+    """
+    append, now_ms, count = batch._builder.append, time.time_ns() // 1_000_000, 0  # noqa: SLF001  this function's seams
+    for key, value in islice(rows, start, None):
+        if append(count, now_ms, key, value, _NO_HEADERS) is None:
+            break
+        count += 1
+    batch._relative_offset = count  # noqa: SLF001
+    return start + count
 
 
 async def abandon(producer: AIOKafkaProducer) -> None:

@@ -288,6 +288,8 @@ class TestProducer:
         assert batch.append(key=b"k", value=b"v" * 1_000, timestamp=None) is not None, "the first always fits"
         assert batch.append(key=b"k", value=b"v", timestamp=None) is None, "and then no more"
         assert batch.record_count() == 1
+        assert batch._relative_offset == 1
+        assert type(batch._builder) is DefaultRecordBatchBuilder
         assert parameters(producer.send_batch) == ["batch", "topic", "partition"]
         await producer.stop()
 
