@@ -18,8 +18,9 @@ $(VENV)/.ready: pyproject.toml
 demo: setup
 	$(BIN)/reengage demo
 
+# Two processes, each with a broker of its own: most of the time a test waits for workers to start and to be given their work.
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Long rounds of faults; `make test` has the short ones.
 soak: setup
