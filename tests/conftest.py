@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+import signal
 import socket
 import time
 import uuid
@@ -20,6 +21,10 @@ from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 from app.broker.distribution import KAFKA_VERSION
 from app.broker.embedded import EmbeddedBroker
 from app.broker.properties import server_properties
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so would every process they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 SESSION = f"test-{uuid.uuid4().hex[:8]}-"
 _numbers = itertools.count(1)
