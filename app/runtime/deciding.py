@@ -308,7 +308,9 @@ class Decider:
         """Take what the rules put out for a record, or for the silent entities whose timers it made due."""
         decided = self._sink.outputs
         for output in decided:
-            if type(output) is MemberSnapshot:
+            if (
+                type(output) is MemberSnapshot
+            ):  # as `add` does; spared the call, for half of all outputs are pages
                 outputs.pages[output.member_id] = output
                 continue
             try:

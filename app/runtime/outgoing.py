@@ -60,8 +60,7 @@ class TooLarge(Exception):  # noqa: N818  it says what is wrong
 class Outputs:
     """The output records of one batch, encoded, by where they go.
 
-    `pages` are the members' pages, each member's last one, None for one that is deleted; the others come by `add`. `key_of`
-    tells whose an output is; `rerouted` is the topic of records on the way to their own partition; `apart`: see
+    `pages` are the members' pages, each member's last one, None for one that is deleted. `key_of` tells whose an output is; `rerouted` is the topic of records on the way to their own partition; `apart`: see
     `Processor.outputs_apart`.
     """
 
@@ -85,6 +84,9 @@ class Outputs:
         An output stays in the partition it was decided in, unless they lie apart; a crossing fact goes to that of its
         own key.
         """
+        if type(output) is MemberSnapshot:
+            self.pages[output.member_id] = output
+            return
         topic = output.topic
         key = getattr(output, output.key_field).encode()
         value = self._encode(output)

@@ -59,10 +59,10 @@ def test_a_page_that_is_gone_is_written_as_a_deletion(outputs: Outputs, host: Ho
 
 def test_of_a_page_written_and_deleted_in_one_batch_the_last_word_counts(outputs: Outputs, host: Host):
     page = MemberSnapshot(member_id="m1", occurred_at=days(0))
-    outputs.pages["m1"] = page
+    outputs.add(page)
     outputs.page_gone("m1")
     outputs.page_gone("m2")
-    outputs.pages["m2"] = MemberSnapshot(member_id="m2", occurred_at=days(0))
+    outputs.add(MemberSnapshot(member_id="m2", occurred_at=days(0)))
     outputs.finish()
     (rows,) = outputs.rows.values()
     assert [(key, value is None) for key, value in rows] == [(b"m1", True), (b"m2", False)]
