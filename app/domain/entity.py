@@ -75,10 +75,7 @@ class Core(Protocol[E]):
         """The entity as stored, or None when part 0 was never written. Further parts may be read later, on demand."""
 
     def dump(self, entity: E) -> Iterable[tuple[int, bytes | None]]:
-        """The parts that changed since the last load or dump, as (part number, bytes; None deletes the part).
-
-        Part 0, if it changed, comes last.
-        """
+        """The parts that changed since the last load or dump, as (part number, bytes; None deletes the part)."""
 
 
 class Entities(Protocol[E]):

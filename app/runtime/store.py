@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 import time
 from collections import deque
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -133,14 +134,17 @@ class Store(Generic[E]):
         """What the batch has kept, as stored parts (None: the part goes). Followed by `seal` or `forget`.
 
         `applied`, where states have to say what they have seen: the offsets after the batch (see `entity.Entity`).
-        Of an entity part 0 comes last, as dumped: at least once, a batch may be cut short between two parts, and part 0 is
+        Of an entity part 0 comes last: at least once, a batch may be cut short between two parts, and part 0 is
         the one that says what has been applied.
         """
         parts: dict[bytes, bytes | None] = {}
         dump = self._core.dump
         for key, entity in self._kept.items():
             entity.applied = applied
-            for part, body in dump(entity):
+            dumped = list(dump(entity))
+            if len(dumped) > 1:
+                dumped.sort(key=itemgetter(0), reverse=True)
+            for part, body in dumped:
                 parts[part_key(part, key)] = _head(entity) + body if part == 0 and body is not None else body
         return parts
 

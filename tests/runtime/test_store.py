@@ -173,6 +173,10 @@ class TestReading:
         put(store, "m1", "b")
         assert list(store.encode()) == [part_key(0, "m1")]
 
+    def test_of_an_entity_the_part_that_says_what_was_applied_is_written_last(self, store: SomeStore):
+        put(store, "m1", "a", note="n")
+        assert list(store.encode()) == [part_key(1, "m1"), part_key(0, "m1")]
+
     def test_offsets_applied_and_the_due_time_come_back(self, store: SomeStore):
         put(store, "m1", "a", due_ms=7)
         store.write(store.seal(store.encode({"activity": 3, "score": 0})), b"", 1)
