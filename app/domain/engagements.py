@@ -6,7 +6,7 @@ business.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from app.domain.engagement_sessions import around, bound, cancel_session, complete, latest_ms, schedule, unite
 from app.domain.engagement_state import (
@@ -18,6 +18,7 @@ from app.domain.engagement_state import (
     unpack_calendar,
 )
 from app.domain.instants import DAY_MS
+from app.domain.lifecycle import Move
 from app.domain.outputs import EngagementView
 
 if TYPE_CHECKING:
@@ -35,16 +36,6 @@ NOT_TRACKING, ON_TRACK, OFF_TRACK = "NOT_TRACKING", "ON_TRACK", "OFF_TRACK"
 KEPT_MS = 90 * DAY_MS
 """How long a completed engagement is remembered (contract 5, "Bounds")."""
 
-
-class Move(NamedTuple):
-    """One legal move of an engagement: in phase `before`, a record of type `name` leads to `after`."""
-
-    before: str
-    name: str
-    after: str
-    when: str
-
-
 MOVES = (
     Move(LAUNCHED, "MATCHING_STARTED", MATCHING, "a coach is looked for; the clock starts"),
     Move(LAUNCHED, "ACTIVATED", ACTIVE, "sessions are to be held; the clock starts"),
@@ -61,8 +52,8 @@ MOVES = (
     Move(ACTIVE, "COMPLETED", COMPLETED, "it is over"),
     Move(DEACTIVATED, "COMPLETED", COMPLETED, "it is over"),
 )
-"""Every legal move; the documents' diagram is drawn from this table. What is not in it, such as a second ACTIVATED or
-anything after COMPLETED, moves nothing."""
+"""Every legal move, between phases, by the type of a record; the documents' diagram is drawn from this table. What is not
+in it, such as a second ACTIVATED or anything after COMPLETED, moves nothing."""
 
 _AFTER = {(move.before, move.name): move.after for move in MOVES}
 _PARTIES = ("owner_id", "coach_id", "company_id")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 from app.domain.crossings import DigestItem, MemberMoved
 from app.domain.engagement_state import Track
 from app.domain.engagements import NOT_TRACKING, OFF_TRACK, ON_TRACK, gained, owner_of, reference_ms
 from app.domain.events import EngagementEvent
 from app.domain.instants import MINUTE_MS, WEEK_MS, iso_instant
+from app.domain.lifecycle import Move
 from app.domain.nudge_state import Message
 from app.domain.nudges import plan_nudge, suppress_nudge
 from app.domain.outputs import TrackChanged
@@ -36,16 +37,6 @@ DEFAULT = "default"
 STARTED, WENT_OFF, BACK, ENDED = "started", "off_track", "back_on_track", "engagement_ended"
 MERGED, REMOVED = "merged", "playbook_removed"
 
-
-class Move(NamedTuple):
-    """One legal change of an engagement's status; `name` is the reason that track-changed gives."""
-
-    before: str
-    name: str
-    after: str
-    when: str
-
-
 MOVES = (
     Move(NOT_TRACKING, STARTED, ON_TRACK, "the clock has started, and the threshold is not reached"),
     Move(NOT_TRACKING, WENT_OFF, OFF_TRACK, "the threshold was reached before the clock's start was known"),
@@ -58,7 +49,8 @@ MOVES = (
     Move(ON_TRACK, REMOVED, NOT_TRACKING, "its playbook is gone"),
     Move(OFF_TRACK, REMOVED, NOT_TRACKING, "its playbook is gone"),
 )
-"""Every legal change; the documents' diagram is drawn from this table. A change that is not in it is a bug."""
+"""Every legal change of an engagement's status, by the reason that track-changed gives; the documents' diagram is drawn
+from this table. A change that is not in it is a bug."""
 
 _LEGAL = {(move.before, move.name, move.after) for move in MOVES}
 

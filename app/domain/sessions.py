@@ -7,10 +7,11 @@ success, or without.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from app.domain.instants import MINUTE_MS
 from app.domain.intent_state import Session
+from app.domain.lifecycle import Move
 
 if TYPE_CHECKING:
     from app.domain.events import Activity
@@ -22,16 +23,6 @@ START, PAGE, SUCCESS, CLOSE, TIMEOUT = "start", "page", "success", "close", "tim
 
 LONGEST_TEXT = 256
 """Characters kept of a page's name and step; a company's id that is longer is none."""
-
-
-class Move(NamedTuple):
-    """One legal move of a session: in state `before`, `name` leads to `after`; `when` says it in words."""
-
-    before: str
-    name: str
-    after: str
-    when: str
-
 
 MOVES = (
     Move(NONE, START, RUNNING, "`session.start`"),

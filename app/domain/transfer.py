@@ -7,10 +7,11 @@ set-up is completed. Who answers is a matter of the playbook: the pool's desk (`
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from app.domain.crossings import TransferQueued, TransferWithdrawn
 from app.domain.instants import MINUTE_MS, iso_instant
+from app.domain.lifecycle import Move
 from app.domain.nudge_state import Message
 from app.domain.nudges import plan_nudge
 from app.domain.outputs import TransferFailed, TransferRequested
@@ -30,16 +31,6 @@ NONE, PENDING, WAITING, FAILED, DONE = "NONE", "PENDING", "WAITING", "FAILED", "
 
 OVERDUE_TIMER = "overdue"
 OVERDUE_TEMPLATE = "transfer_overdue"
-
-
-class Move(NamedTuple):
-    """One legal move of a transfer: in state `before`, `name` leads to `after`; `when` says it in words."""
-
-    before: str
-    name: str
-    after: str
-    when: str
-
 
 MOVES = (
     Move(PENDING, "requested", WAITING, "the set-up is completed"),
