@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from app.domain.entity import Entity
-from app.domain.errors import UserError
+from app.domain.parts import HEAD_PART, body_of, write_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-HEAD_PART = 0
 BUCKETS = 250
 """Parts 1 to 250. A member's bucket must never change: it is stored."""
 
 _RANKS = 1 << 64
 _VERSION = 1
+_WHOSE = "a company"
 
 
 def rank_of(member_id: str) -> int:
@@ -146,15 +146,15 @@ class Company(Entity):
     def load(cls, key: str, read: Callable[[int], bytes | None]) -> Company | None:
         """The stored company, or None when there is none; see `entity.Core.load`."""
         part = read(HEAD_PART)
-        return None if part is None else cls(key, _decode_head(_body(part)), read)
+        return None if part is None else cls(key, _decode_head(body_of(part, _VERSION, _WHOSE)), read)
 
     def dump(self) -> Iterator[tuple[int, bytes | None]]:
         """The head, and the buckets that changed since the last call; see `entity.Core.dump`."""
         self.head.armed_for = self.armed_for
-        yield HEAD_PART, bytes([_VERSION]) + _encode(self.head)
+        yield HEAD_PART, write_part(_VERSION, self.head)
         for bucket in sorted(self._changed):
             held = self._buckets[bucket]
-            yield bucket + 1, bytes([_VERSION]) + _encode(list(held.values())) if held else None
+            yield bucket + 1, write_part(_VERSION, list(held.values())) if held else None
         self._changed.clear()
 
     def holds(self, bucket: int) -> bool:
@@ -166,7 +166,7 @@ class Company(Entity):
         found = self._buckets.get(number)
         if found is None:
             part = self._read(number + 1) if self._read is not None and self.holds(number) else None
-            waits = [] if part is None else _decode_waits(_body(part))
+            waits = [] if part is None else _decode_waits(body_of(part, _VERSION, _WHOSE))
             found = self._buckets[number] = {(wait.member_id, wait.playbook): wait for wait in waits}
         return found
 
@@ -179,17 +179,5 @@ class Company(Entity):
         self.head.held = bytes(held)
 
 
-_encode = msgspec.msgpack.Encoder().encode
 _decode_head = msgspec.msgpack.Decoder(CompanyHead).decode
 _decode_waits = msgspec.msgpack.Decoder(list[Wait]).decode
-
-
-def _body(part: bytes) -> memoryview:
-    if part[0] != _VERSION:
-        raise UserError(
-            "state-too-new",
-            "state folder",
-            f"a part of a company is of version {part[0]}, this Reengage reads {_VERSION}",
-            "run the Reengage that wrote it, or a newer one",
-        )
-    return memoryview(part)[1:]

@@ -177,7 +177,7 @@ class DeskCore:
     def _fail(self, desk: Desk, ticket: Ticket, next_reset_ms: int, cause: str, sink: Sink) -> None:
         ticket.attempts += 1
         final = ticket.attempts >= self.settings(desk.key).max_attempts
-        desk.ticket_changed(ticket)
+        desk.changed(ticket)
         if final:
             _leave(desk, ticket)
         sink.emit(
@@ -201,7 +201,7 @@ class DeskCore:
 
 def _leave(desk: Desk, ticket: Ticket) -> None:
     ticket.left_ms = desk.head.now_ms
-    desk.ticket_changed(ticket)
+    desk.changed(ticket)
 
 
 def _answer(

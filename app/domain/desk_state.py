@@ -7,22 +7,11 @@ takes, and a request rewrites one bucket only. The first byte of a part is its v
 from __future__ import annotations
 
 from binascii import crc32
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from app.domain.entity import Entity
-from app.domain.errors import UserError
+from app.domain.parts import Bucketed
 from app.domain.timers import Timer  # noqa: TC001  msgspec resolves the annotation when it builds its codec
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-HEAD_PART = 0
-BUCKETS = 64
-"""Parts 1 to 64. A ticket's bucket must never change: it is stored."""
-
-_VERSION = 1
 
 
 class Ticket(msgspec.Struct, array_like=True, gc=False):
@@ -74,44 +63,29 @@ Holder = tuple[str, str]
 """(member_id, playbook)."""
 
 
-class Desk(Entity):
-    """One pool's desk, its tickets by holder. Of a ticket what was changed counts after `ticket_changed`."""
+class Desk(Bucketed[DeskHead, Holder, Ticket]):
+    """One pool's desk, its tickets by holder."""
 
-    __slots__ = ("_changed", "head", "tickets")
+    WHOSE, VERSION, BUCKETS = "a desk", 1, 64
+    HEADS = msgspec.msgpack.Decoder(DeskHead)
+    THINGS = msgspec.msgpack.Decoder(list[Ticket])
 
-    def __init__(self, key: str, head: DeskHead) -> None:
-        super().__init__(key, head.armed_for)
-        self.head = head
-        self.tickets: dict[Holder, Ticket] = {}
-        self._changed: set[int] = set()
+    __slots__ = ()
 
-    @classmethod
-    def load(cls, key: str, read: Callable[[int], bytes | None]) -> Desk | None:
-        """The stored desk with all its tickets, or None when there is none; see `entity.Core.load`."""
-        part = read(HEAD_PART)
-        if part is None:
-            return None
-        desk = cls(key, _decode_head(_body(part)))
-        for bucket in range(BUCKETS):
-            if desk.head.buckets >> bucket & 1 and (stored := read(bucket + 1)) is not None:
-                for ticket in _decode_tickets(_body(stored)):
-                    desk.tickets[ticket.member_id, ticket.playbook] = ticket
-        return desk
+    @staticmethod
+    def key_of(thing: Ticket) -> Holder:
+        """The holder."""
+        return thing.member_id, thing.playbook
 
-    def dump(self) -> Iterator[tuple[int, bytes | None]]:
-        """The head, after the buckets that changed since the last call; see `entity.Core.dump`."""
-        changed: dict[int, list[Ticket]] = {bucket: [] for bucket in sorted(self._changed)}
-        if changed:
-            self._changed.clear()
-            for ticket in self.tickets.values():
-                if (held := changed.get(_bucket_of(ticket.member_id))) is not None:
-                    held.append(ticket)
-        for bucket, held in changed.items():
-            self.head.buckets = self.head.buckets & ~(1 << bucket) | bool(held) << bucket
-        self.head.armed_for = self.armed_for
-        for bucket, held in changed.items():
-            yield bucket + 1, bytes([_VERSION]) + _encode(held) if held else None
-        yield HEAD_PART, bytes([_VERSION]) + _encode(self.head)
+    @staticmethod
+    def bucket_of(thing: Ticket) -> int:
+        """By member."""
+        return crc32(thing.member_id.encode()) % Desk.BUCKETS
+
+    @property
+    def tickets(self) -> dict[Holder, Ticket]:
+        """All tickets, by holder."""
+        return self.held
 
     def waiting(self) -> list[Ticket]:
         """The tickets that wait, in the order in which they are served (contract 6.1)."""
@@ -123,35 +97,11 @@ class Desk(Entity):
     def put(self, ticket: Ticket) -> None:
         """Hold this ticket, in place of its holder's earlier one."""
         self.tickets[ticket.member_id, ticket.playbook] = ticket
-        self.ticket_changed(ticket)
+        self.changed(ticket)
 
     def drop_left_before(self, instant_ms: int) -> None:
         """Let go of the tickets that left before an instant."""
         for holder, ticket in list(self.tickets.items()):
             if ticket.left_ms is not None and ticket.left_ms < instant_ms:
                 del self.tickets[holder]
-                self.ticket_changed(ticket)
-
-    def ticket_changed(self, ticket: Ticket) -> None:
-        """The ticket was changed, added or let go of, and is to be written."""
-        self._changed.add(_bucket_of(ticket.member_id))
-
-
-def _bucket_of(member_id: str) -> int:
-    return crc32(member_id.encode()) % BUCKETS
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode_head = msgspec.msgpack.Decoder(DeskHead).decode
-_decode_tickets = msgspec.msgpack.Decoder(list[Ticket]).decode
-
-
-def _body(part: bytes) -> memoryview:
-    if part[0] != _VERSION:
-        raise UserError(
-            "state-too-new",
-            "state folder",
-            f"a part of a desk is of version {part[0]}, this Reengage reads {_VERSION}",
-            "run the Reengage that wrote it, or a newer one",
-        )
-    return memoryview(part)[1:]
+                self.changed(ticket)

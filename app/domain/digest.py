@@ -63,7 +63,7 @@ class DigestCore:
         head.now_ms = item.told_ms = max(head.now_ms, record.occurred_at)
         item.heard = (item.heard + id_hash)[-MOST_HEARD * HASH_BYTES :]
         item.waits = record.off_track
-        entity.item_changed(item)
+        entity.changed(item)
         if item.waits and progress.name not in head.began_ms:
             head.began_ms[progress.name] = record.occurred_at
             arm(head.timers, record.occurred_at + progress.digest_ms, DIGEST_TIMER, progress.name)
@@ -79,7 +79,7 @@ class DigestCore:
             listed = entity.waiting(playbook)
             for item in listed:
                 item.waits = False
-                entity.item_changed(item)
+                entity.changed(item)
             for some in _portions(listed):
                 self._send(entity, self._progress[playbook], some, sink)
             entity.drop(lambda item: not item.waits and item.told_ms + DAY_MS <= head.now_ms)

@@ -11,18 +11,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from app.domain.entity import Entity
-from app.domain.errors import UserError
+from app.domain.parts import Bucketed
 from app.domain.timers import Timer  # noqa: TC001  msgspec resolves the annotation when it builds its codec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-HEAD_PART = 0
-BUCKETS = 64
-"""Parts 1 to 64. An item's bucket must never change: it is stored."""
-
-_VERSION = 1
+    from collections.abc import Callable
 
 
 class Item(msgspec.Struct, array_like=True, gc=False):
@@ -69,44 +62,29 @@ ItemKey = tuple[str, str, str]
 """(playbook, member_id, engagement_id)."""
 
 
-class Digest(Entity):
-    """One owner's digest, its items by key. Of an item what was changed counts after `item_changed`."""
+class Digest(Bucketed[DigestHead, ItemKey, Item]):
+    """One owner's digest, its items by key."""
 
-    __slots__ = ("_changed", "head", "items")
+    WHOSE, VERSION, BUCKETS = "a digest", 1, 64
+    HEADS = msgspec.msgpack.Decoder(DigestHead)
+    THINGS = msgspec.msgpack.Decoder(list[Item])
 
-    def __init__(self, key: str, head: DigestHead) -> None:
-        super().__init__(key, head.armed_for)
-        self.head = head
-        self.items: dict[ItemKey, Item] = {}
-        self._changed: set[int] = set()
+    __slots__ = ()
 
-    @classmethod
-    def load(cls, key: str, read: Callable[[int], bytes | None]) -> Digest | None:
-        """The stored digest with all its items, or None when there is none; see `entity.Core.load`."""
-        part = read(HEAD_PART)
-        if part is None:
-            return None
-        digest = cls(key, _decode_head(_body(part)))
-        for bucket in range(BUCKETS):
-            if digest.head.buckets >> bucket & 1 and (stored := read(bucket + 1)) is not None:
-                for item in _decode_items(_body(stored)):
-                    digest.items[item.playbook, item.member_id, item.engagement_id] = item
-        return digest
+    @staticmethod
+    def key_of(thing: Item) -> ItemKey:
+        """Playbook, member and engagement."""
+        return thing.playbook, thing.member_id, thing.engagement_id
 
-    def dump(self) -> Iterator[tuple[int, bytes | None]]:
-        """The head, after the buckets that changed since the last call; see `entity.Core.dump`."""
-        changed: dict[int, list[Item]] = {bucket: [] for bucket in sorted(self._changed)}
-        if changed:
-            self._changed.clear()
-            for item in self.items.values():
-                if (held := changed.get(_bucket_of(item))) is not None:
-                    held.append(item)
-        for bucket, held in changed.items():
-            self.head.buckets = self.head.buckets & ~(1 << bucket) | bool(held) << bucket
-        self.head.armed_for = self.armed_for
-        for bucket, held in changed.items():
-            yield bucket + 1, bytes([_VERSION]) + _encode(held) if held else None
-        yield HEAD_PART, bytes([_VERSION]) + _encode(self.head)
+    @staticmethod
+    def bucket_of(thing: Item) -> int:
+        """By engagement."""
+        return crc32(thing.engagement_id.encode()) % Digest.BUCKETS
+
+    @property
+    def items(self) -> dict[ItemKey, Item]:
+        """All items, by key."""
+        return self.held
 
     def item(self, key: ItemKey) -> Item:
         """The item of this key; a new one, of which nothing was heard, if there is none."""
@@ -127,28 +105,4 @@ class Digest(Entity):
         for key, item in list(self.items.items()):
             if is_done(item):
                 del self.items[key]
-                self.item_changed(item)
-
-    def item_changed(self, item: Item) -> None:
-        """The item was changed, added or let go of, and is to be written."""
-        self._changed.add(_bucket_of(item))
-
-
-def _bucket_of(item: Item) -> int:
-    return crc32(item.engagement_id.encode()) % BUCKETS
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode_head = msgspec.msgpack.Decoder(DigestHead).decode
-_decode_items = msgspec.msgpack.Decoder(list[Item]).decode
-
-
-def _body(part: bytes) -> memoryview:
-    if part[0] != _VERSION:
-        raise UserError(
-            "state-too-new",
-            "state folder",
-            f"a part of a digest is of version {part[0]}, this Reengage reads {_VERSION}",
-            "run the Reengage that wrote it, or a newer one",
-        )
-    return memoryview(part)[1:]
+                self.changed(item)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from app.domain.errors import UserError
+from app.domain.parts import body_of, write_part
 
 ENGAGEMENTS_PART = 3
 
@@ -110,7 +110,7 @@ _decode_calendar = msgspec.msgpack.Decoder(Calendar).decode
 
 def encode_engagements(engagements: Engagements) -> bytes:
     """The part, in today's version."""
-    return bytes([_VERSION]) + _encode(engagements)
+    return write_part(_VERSION, engagements)
 
 
 def decode_engagements(part: bytes) -> Engagements:
@@ -119,14 +119,7 @@ def decode_engagements(part: bytes) -> Engagements:
     Raises:
         UserError: `state-too-new`, when a newer Reengage has written it.
     """
-    if part[0] != _VERSION:
-        raise UserError(
-            "state-too-new",
-            "state folder",
-            f"the engagements of a member are of version {part[0]}, this Reengage reads {_VERSION}",
-            "run the Reengage that wrote it, or a newer one",
-        )
-    return _decode_engagements(memoryview(part)[1:])
+    return _decode_engagements(body_of(part, _VERSION, "a member's engagements"))
 
 
 def pack_calendar(calendar: Calendar) -> bytes:

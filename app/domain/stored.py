@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from app.domain.errors import UserError
+from app.domain.parts import too_new
 from app.domain.state import Cold, Hot, ReengagerState
 
 if TYPE_CHECKING:
@@ -87,10 +87,5 @@ _COLD_READERS: dict[int, Callable[[memoryview], Cold]] = {1: _decode_cold}
 def _read(readers: dict[int, Callable[[memoryview], T]], part: bytes) -> T:
     reader = readers.get(part[0])
     if reader is None:
-        raise UserError(
-            "state-too-new",
-            "state folder",
-            f"a part of a member is of version {part[0]}, this Reengage reads up to {max(readers)}",
-            "run the Reengage that wrote it, or a newer one",
-        )
+        raise too_new(part, "a member", f"reads up to {max(readers)}")
     return reader(memoryview(part)[1:])
