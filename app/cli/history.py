@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.options import Playbooks
 from app.tools.explain.form import Form
 
 MemberId = Annotated[str, typer.Argument(metavar="MEMBER", help="The member's id.", show_default=False)]
@@ -32,14 +33,6 @@ WhyNot = Annotated[
     typer.Option(
         metavar="PLAYBOOK",
         help="Show this playbook only, with every condition of what it did and did not do.",
-        show_default=False,
-    ),
-]
-Playbooks = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="DIR",
-        help="Folder of playbooks and policy.toml, in place of REENGAGE_PLAYBOOKS.",
         show_default=False,
     ),
 ]

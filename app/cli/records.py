@@ -7,15 +7,9 @@ from typing import Annotated
 
 import typer
 
+from app.cli.options import Playbooks
+
 Events = Annotated[str, typer.Option(metavar="FILE", help="JSON lines; - for standard input.")]
-Playbooks = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="DIR",
-        help="Folder of playbooks and policy.toml, in place of REENGAGE_PLAYBOOKS.",
-        show_default=False,
-    ),
-]
 Until = Annotated[
     str | None,
     typer.Option(
