@@ -8,10 +8,11 @@ from app.domain.engagement_state import Track
 from app.domain.engagements import NOT_TRACKING, OFF_TRACK, ON_TRACK, reference_ms
 from app.domain.events import EngagementEvent
 from app.domain.explain.considered import Condition, Considered, Due, Outcome, span_text
+from app.domain.explain.workflows import is_open, not_open, open_id
 from app.domain.instants import iso_instant
 from app.domain.outputs import TrackChanged, WorkflowOpened, WorkflowResolved
 from app.domain.progress import DEFAULT
-from app.domain.workflow import stem, workflow_id, workflow_of
+from app.domain.workflow import stem, workflow_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,9 +95,9 @@ class ProgressExplainer:
             needed=OFF_TRACK,
         )
         workflow = stem(playbook.name, engagement_id)
-        fields = {"workflow_id": _open_id(turn, workflow)}
+        fields = {"workflow_id": open_id(turn, workflow)}
         resolved = Outcome("the workflow is resolved", WorkflowResolved.topic, fields)
-        yield Considered(playbook.name, resolved, [was_off, _open(turn, workflow), settled])
+        yield Considered(playbook.name, resolved, [was_off, is_open(turn, workflow), settled])
 
     def _reached(self, playbook: Progress, turn: Turn, engagement_id: str) -> Iterator[Considered]:
         """The threshold of an engagement is, or is not, reached."""
@@ -114,10 +115,7 @@ class ProgressExplainer:
             ),
         ]
         yield Considered(playbook.name, _changes(engagement_id, OFF_TRACK), conditions)
-        is_open = _open(turn, stem(playbook.name, engagement_id))
-        none_open = Condition(
-            name="none_open", holds=not is_open.holds, says=is_open.says, value=is_open.value
-        )
+        none_open = not_open(turn, stem(playbook.name, engagement_id))
         yield Considered(
             playbook.name,
             Outcome(
@@ -183,17 +181,6 @@ def _reached(playbook: Progress, turn: Turn, engagement: Engagement, *, holds_if
         needed=threshold_ms,
         key=key,
     )
-
-
-def _open(turn: Turn, workflow_stem: str) -> Condition:
-    name = _open_id(turn, workflow_stem)
-    says = "no workflow is open" if name is None else f"workflow {name} is open"
-    return Condition(name="open", holds=name is not None, says=says, value=name)
-
-
-def _open_id(turn: Turn, workflow_stem: str) -> str | None:
-    workflow = workflow_of(turn, workflow_stem)
-    return None if workflow is None else workflow_id(workflow_stem, turn.member.key, workflow.number)
 
 
 def _next_id(turn: Turn, workflow_stem: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.domain.events import Activity, MemberProfile
 from app.domain.explain.considered import Condition, Considered, Due, Outcome, is_among, span_text
+from app.domain.explain.workflows import is_open, not_open
 from app.domain.instants import iso_instant
 from app.domain.outputs import Nudge, NudgeSuppressed, WorkflowOpened, WorkflowResolved
 from app.domain.outputs import Reactivation as ReactivationRecord
@@ -22,7 +23,6 @@ from app.domain.reactivation_triggers import ActivityTrigger, LeadChange, Prompt
 from app.domain.responses import Response, ResponseChange, responses_of
 from app.domain.scores import ScoreChange
 from app.domain.state import ReactivationState
-from app.domain.workflow import workflow_id, workflow_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,7 +123,7 @@ class ReactivationExplainer:
             value=choice.response_id or None,
             key=_ACTION_KEYS.get(choice.action, "eligible"),
         )
-        yield Considered(playbook.name, OPENS, [*before, skipped, found, _none_open(playbook, turn)])
+        yield Considered(playbook.name, OPENS, [*before, skipped, found, not_open(turn, playbook.name)])
 
     def _closing(self, playbook: Reactivation, turn: Turn, change: ResponseChange) -> Considered:
         status, state = change.after.status, _state(playbook, turn)
@@ -143,7 +143,7 @@ class ReactivationExplainer:
             needed=sorted(playbook.rules.active_statuses),
             key="active_statuses",
         )
-        return Considered(playbook.name, CLOSED, [_open(playbook, turn), about, closed])
+        return Considered(playbook.name, CLOSED, [is_open(turn, playbook.name), about, closed])
 
     def _lead_gone(self, playbook: Reactivation, turn: Turn, lead: LeadChange, told: str) -> Considered:
         turned = Condition(
@@ -154,7 +154,7 @@ class ReactivationExplainer:
             needed=sorted(playbook.inactive_statuses),
             key="inactive_statuses",
         )
-        return Considered(playbook.name, LEAD_GONE, [turned, _open(playbook, turn)])
+        return Considered(playbook.name, LEAD_GONE, [turned, is_open(turn, playbook.name)])
 
 
 def _state(playbook: Reactivation, turn: Turn) -> ReactivationState:
@@ -261,15 +261,3 @@ def _why_not(playbook: Reactivation, response: Response, triggered_ms: int) -> s
     if age_ms > rules.look_back_ms:
         missing.append(f"{span_text(age_ms)} old")
     return ", ".join(missing)
-
-
-def _open(playbook: Reactivation, turn: Turn) -> Condition:
-    workflow = workflow_of(turn, playbook.name)
-    name = None if workflow is None else workflow_id(playbook.name, turn.member.key, workflow.number)
-    says = "no workflow is open" if name is None else f"workflow {name} is open"
-    return Condition(name="open", holds=name is not None, says=says, value=name)
-
-
-def _none_open(playbook: Reactivation, turn: Turn) -> Condition:
-    is_open = _open(playbook, turn)
-    return Condition(name="none_open", holds=not is_open.holds, says=is_open.says, value=is_open.value)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from app.domain.crossings import MemberMoved, TransferAnswer
 from app.domain.events import Activity, TransferEvent
 from app.domain.explain.considered import Condition, Considered, Due, Outcome, Seen, is_among, span_text
+from app.domain.explain.workflows import none_open
 from app.domain.inactivity import Verdict, judge
 from app.domain.instants import iso_instant
 from app.domain.outputs import (
@@ -83,7 +84,7 @@ class ReengagerExplainer:
         yield Considered(
             playbook.name,
             OPENS,
-            [_inactive(playbook, turn), _none_open(playbook, turn), event],
+            [_inactive(playbook, turn), none_open(turn, playbook.name), event],
         )
         yield Considered(
             playbook.name, REQUESTS, [*_completed(playbook, turn), _pending(_transfer(playbook, turn))]
@@ -140,7 +141,7 @@ class ReengagerExplainer:
             )
             holds = verdict is Verdict.RETURN
             conditions.append(_return(playbook, turn, verdict, holds=holds))
-        yield Considered(playbook.name, OPENS, [*conditions, _none_open(playbook, turn)])
+        yield Considered(playbook.name, OPENS, [*conditions, none_open(turn, playbook.name)])
 
     def _silence(self, playbook: Reengager, turn: Turn) -> Considered:
         state = _state(playbook, turn)
@@ -313,15 +314,6 @@ def _return(playbook: Reengager, turn: Turn, verdict: Verdict, *, holds: bool) -
             Verdict.KEEP_TAG: f"late, {gap} after the last known activity: says nothing of the tag of now",
         }[verdict]
     return Condition(name="return", holds=holds, says=says, value=verdict.value, key="inactivity.after")
-
-
-def _none_open(playbook: Reengager, turn: Turn) -> Condition:
-    workflow = workflow_of(turn, playbook.name)
-    if workflow is None:
-        return Condition(name="none_open", holds=True, says="no workflow is open")
-    name = workflow_id(playbook.name, turn.member.key, workflow.number)
-    says = f"workflow {name} is open already, since {iso_instant(workflow.opened_ms)}"
-    return Condition(name="none_open", holds=False, says=says, value=name)
 
 
 def _opened_before(playbook: Reengager, turn: Turn) -> Condition:

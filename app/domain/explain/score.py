@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.domain.explain.considered import Condition, Considered, Outcome, Seen
 from app.domain.explain.nudges import conditions_of
-from app.domain.instants import iso_instant
+from app.domain.explain.workflows import none_open
 from app.domain.nudge_state import Message, Pending
 from app.domain.outputs import (
     Nudge,
@@ -19,7 +19,7 @@ from app.domain.outputs import (
 from app.domain.pending import MEMBER
 from app.domain.score_actions import ModifyAction, NudgeAction, TagAction
 from app.domain.scores import ScoreChange
-from app.domain.workflow import workflow_id, workflow_of
+from app.domain.workflow import workflow_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,7 +112,7 @@ class ScoreExplainer:
         self, playbook: ScorePlaybook, turn: Turn, conditions: list[Condition]
     ) -> Iterator[Considered]:
         if playbook.opens_workflow:
-            yield Considered(playbook.name, OPENS, [*conditions, _none_open(playbook, turn)])
+            yield Considered(playbook.name, OPENS, [*conditions, none_open(turn, playbook.name)])
         if playbook.actions:
             yield Considered(playbook.name, ACTS, conditions)
 
@@ -137,15 +137,6 @@ def _crossing(playbook: ScorePlaybook, before: int | None) -> Condition:
         needed=playbook.condition.shown,
         key="fire",
     )
-
-
-def _none_open(playbook: ScorePlaybook, turn: Turn) -> Condition:
-    workflow = workflow_of(turn, playbook.name)
-    if workflow is None:
-        return Condition(name="none_open", holds=True, says="no workflow is open")
-    name = workflow_id(playbook.name, turn.member.key, workflow.number)
-    says = f"workflow {name} is open already, since {iso_instant(workflow.opened_ms)}"
-    return Condition(name="none_open", holds=False, says=says, value=name)
 
 
 def _made(action: Action, output: Any) -> bool:
