@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import io
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -26,7 +27,7 @@ from app.tools.topics import apply_topics
 from app.wire.codec import Codec
 from app.wire.partitioner import murmur2_partition
 from app.wire.topics import JOURNAL
-from tests.integration.faults import Faults
+from tests.integration.faults import FEW, STEPS_OF, Faults
 
 REENGAGE = Path(sys.executable).with_name("reengage")
 LAUNCHER = Path(__file__).with_name("faults.py")
@@ -163,6 +164,17 @@ class Deployment:
         worker = self.start_worker("--until-drained", *arguments, faults=faults)
         code = worker.exit_code()
         assert code == 0, f"exit code {code}; its log:\n{worker.log()}"
+
+    def crash(self, step: str, after: int) -> None:
+        """Run a worker that ends itself at the step's n-th occurrence, and see to it that its group forgets it."""
+        worker = self.start_worker("--until-drained", faults=Faults(crash_at=step, crash_after=after, **FEW))
+        assert worker.exit_code() == -signal.SIGKILL, worker.log()
+        self.expel_dead_workers()
+
+    def crash_at_each_step(self, guarantee: str = "exactly_once") -> None:
+        """A crash at each step of a commit, one worker after the other, each somewhat further on."""
+        for number, step in enumerate(STEPS_OF[guarantee]):
+            self.crash(step, after=3 + 2 * number)
 
     def stop_workers(self) -> None:
         for worker in self._workers:

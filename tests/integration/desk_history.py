@@ -12,9 +12,8 @@ from app.domain.events import (
     PoolCapacity,
     TransferEvent,
 )
-from app.wire.codec import Codec
 from tests.integration.deployment import Sent
-from tests.integration.history import DAY_MS, HOUR_MS, START_MS
+from tests.integration.history import DAY_MS, HOUR_MS, Paced
 
 POOLS = ("default", "west")
 SLOTS = 2
@@ -27,7 +26,7 @@ time_zone = "UTC"
 """
 
 
-class DeskHistory:
+class DeskHistory(Paced):
     """One history, the same for the same seed.
 
     Args:
@@ -39,21 +38,13 @@ class DeskHistory:
     def __init__(
         self, seed: int, *, records: int, members: int = 24, days: float = 9, partitions: int = 2
     ) -> None:
-        self._random = random.Random(seed)
-        self._records = records
-        self._span_ms = round(days * DAY_MS)
+        super().__init__(seed, records=records, members=members, days=days)
         self._partitions = partitions
-        self._members = [f"member-{seed}-{number}" for number in range(members)]
-        self._codec = Codec()
 
     def __iter__(self) -> Iterator[Sent]:
         """The records, in the order in which they are to be produced."""
-        rnd = self._random
-        for number in range(self._records):
-            now_ms = START_MS + round(number / self._records * self._span_ms)
-            if rnd.random() < 0.1:
-                now_ms -= rnd.choice((HOUR_MS, DAY_MS))
-            yield self._sent(self._record(f"e{number}", now_ms - now_ms % HOUR_MS))
+        for event_id, at_ms in self._instants((HOUR_MS, DAY_MS), HOUR_MS):
+            yield self._sent(self._record(event_id, at_ms))
 
     def _record(self, event_id: str, at_ms: int) -> Input:
         rnd = self._random

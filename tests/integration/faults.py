@@ -22,6 +22,15 @@ the states are sent, the position is not (at_least_once only). `produced`: every
 is not ended. `committing`: the broker has been asked to commit, its answer has not come (exactly_once only, as before).
 """
 
+STEPS_OF = {
+    "exactly_once": tuple(step for step in STEPS if step != "states"),
+    "at_least_once": tuple(step for step in STEPS if step not in ("produced", "committing")),
+}
+"""The steps that a guarantee has."""
+
+FEW = {"batch": 12, "wakes": 3, "slice": 4, "cached": 8}
+"""Bounds so small that a short history meets every edge."""
+
 
 class Faults(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """What is to go wrong, and how small the worker's bounds are; a bound left out is the real one.

@@ -1,7 +1,8 @@
 """Random histories of members: weeks of event time, seven topics, every encoding, and everything that goes wrong."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from app.domain.events import (
@@ -30,6 +31,40 @@ PERSONAS: dict[str, tuple[float, float, str]] = {
     "web": (0.0, 1.0, "WEB"),
 }
 """By persona: from when to when of the history the member shows up, and where. `returning` shows up at both ends."""
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> str:
+    """Write playbooks by their files' names; returns the folder for REENGAGE_PLAYBOOKS."""
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_text(content, "utf-8")
+    return str(folder)
+
+
+class Paced:
+    """What histories of one system have in common: records at even steps of time, of members drawn at random.
+
+    Args:
+        seed: of everything random; a history is the same for the same seed.
+        records, members, days: how much of each.
+        name: how the members' ids begin.
+    """
+
+    def __init__(self, seed: int, *, records: int, members: int, days: float, name: str = "member") -> None:
+        self._random = random.Random(seed)
+        self._records = records
+        self._span_ms = round(days * DAY_MS)
+        self._members = [f"{name}-{seed}-{number}" for number in range(members)]
+        self._codec = Codec()
+
+    def _instants(self, late_ms: Sequence[int], step_ms: int) -> Iterator[tuple[str, int]]:
+        """(event id, instant in ms) of each record, in multiples of `step_ms`; every tenth is late by one of `late_ms`."""
+        rnd = self._random
+        for number in range(self._records):
+            at_ms = START_MS + round(number / self._records * self._span_ms)
+            if rnd.random() < 0.1:
+                at_ms -= rnd.choice(late_ms)
+            yield f"e{number}", at_ms - at_ms % step_ms
 
 
 class History:

@@ -1,14 +1,12 @@
 """Random histories of sessions that fail, companies under maintenance, and members who wait for them."""
 
-import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from app.domain.events import Activity, CompanyStatus, Input, MemberProfile, OperatorCommand
-from app.wire.codec import Codec
 from tests.integration.deployment import Sent
-from tests.integration.history import DAY_MS, HOUR_MS, START_MS
+from tests.integration.history import HOUR_MS, Paced, write_files
 
 COMPANIES = ("acme", "globex", "initech")
 RELEASE_MS = 3 * HOUR_MS
@@ -46,13 +44,10 @@ PAGES = (
 
 def write_playbooks(folder: Path) -> str:
     """Write `FILES`; returns the folder for REENGAGE_PLAYBOOKS."""
-    folder.mkdir()
-    for name, content in FILES.items():
-        (folder / name).write_text(content, "utf-8")
-    return str(folder)
+    return write_files(folder, FILES)
 
 
-class IntentHistory:
+class IntentHistory(Paced):
     """One history, the same for the same seed.
 
     Args:
@@ -64,21 +59,14 @@ class IntentHistory:
     def __init__(
         self, seed: int, *, records: int, members: int = 60, days: float = 12, partitions: int = 2
     ) -> None:
-        self._random = random.Random(seed)
-        self._records = records
-        self._span_ms = round(days * DAY_MS)
+        super().__init__(seed, records=records, members=members, days=days)
         self._partitions = partitions
-        self._members = [f"member-{seed}-{number}" for number in range(members)]
-        self._codec = Codec()
 
     def __iter__(self) -> Iterator[Sent]:
         """The records, in the order in which they are to be produced."""
         rnd = self._random
-        for number in range(self._records):
-            now_ms = START_MS + round(number / self._records * self._span_ms)
-            if rnd.random() < 0.1:
-                now_ms -= rnd.choice((HOUR_MS // 2, 3 * HOUR_MS))
-            record = self._record(f"e{number}", now_ms - now_ms % 60_000)
+        for event_id, at_ms in self._instants((HOUR_MS // 2, 3 * HOUR_MS), 60_000):
+            record = self._record(event_id, at_ms)
             elsewhere = isinstance(record, CompanyStatus) and rnd.random() < 0.3
             partition = rnd.randrange(self._partitions) if elsewhere else None
             key = getattr(record, record.key_field).encode()

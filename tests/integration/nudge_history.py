@@ -1,14 +1,12 @@
 """Random histories of scores and nudges: members who earn and lose points, are written to, and object."""
 
-import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from app.domain.events import Activity, Input, MemberProfile, OperatorCommand, ScoreCommand
-from app.wire.codec import Codec
 from tests.integration.deployment import Sent
-from tests.integration.history import DAY_MS, HOUR_MS, START_MS
+from tests.integration.history import DAY_MS, HOUR_MS, Paced, write_files
 
 FILES = {
     "points.toml": """
@@ -67,13 +65,10 @@ SCORES = ("engagement", "engagement", "engagement", "times-high", "plain")
 
 def write_playbooks(folder: Path) -> str:
     """Write `FILES`; returns the folder for REENGAGE_PLAYBOOKS."""
-    folder.mkdir()
-    for name, content in FILES.items():
-        (folder / name).write_text(content, "utf-8")
-    return str(folder)
+    return write_files(folder, FILES)
 
 
-class NudgeHistory:
+class NudgeHistory(Paced):
     """One history, the same for the same seed.
 
     Args:
@@ -82,20 +77,13 @@ class NudgeHistory:
     """
 
     def __init__(self, seed: int, *, records: int, members: int = 40, days: float = 20) -> None:
-        self._random = random.Random(seed)
-        self._records = records
-        self._span_ms = round(days * DAY_MS)
-        self._members = [f"member-{seed}-{number}" for number in range(members)]
-        self._codec = Codec()
+        super().__init__(seed, records=records, members=members, days=days)
 
     def __iter__(self) -> Iterator[Sent]:
         """The records, in the order in which they are to be produced."""
         rnd = self._random
-        for number in range(self._records):
-            now_ms = START_MS + round(number / self._records * self._span_ms)
-            if rnd.random() < 0.1:
-                now_ms -= rnd.choice((HOUR_MS, 2 * DAY_MS))
-            record = self._record(f"e{number}", now_ms - now_ms % (HOUR_MS // 4))
+        for event_id, at_ms in self._instants((HOUR_MS, 2 * DAY_MS), HOUR_MS // 4):
+            record = self._record(event_id, at_ms)
             key = record.member_id.encode()
             for _ in range(2 if rnd.random() < 0.03 else 1):
                 yield Sent(record.topic, key, self._codec.encode(record))

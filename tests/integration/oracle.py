@@ -2,14 +2,18 @@
 
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from app.domain.events import INPUTS
 from app.domain.outputs import OUTPUTS, Output
 from app.playbooks.loader import load_playbooks
 from app.tools.simulate import simulate
+from app.tools.world import World
 from app.wire.envelope import CLOCK
-from app.wire.lines import format_record
+from app.wire.lines import format_input, format_record
 from app.wire.partitioner import murmur2_partition
 from app.wire.topics import load_topics
 from tests.integration.deployment import Deployment
@@ -87,3 +91,23 @@ def assert_in_place_and_order(deployment: Deployment) -> None:
 def _difference(what: str, these: list[str], those: list[str]) -> str:
     left = sorted((Counter(these) - Counter(those)).elements())
     return f"{len(left)} {what}, of {len(these)}:\n" + "\n".join(left[:6])
+
+
+def remade(
+    inputs: list[str], playbooks: str, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> list[dict[str, Any]]:
+    """What crosses to members as `kind`, made anew in memory from what the senders' partitions were told, mark by mark."""
+    made: list[dict[str, Any]] = []
+
+    class Listening(World):
+        def _drop_crossings(self) -> None:
+            made.extend(
+                json.loads(format_input(output, arrived_at=0, partition=0, offset=0))
+                for output in self._sink.outputs
+                if isinstance(output, kind)
+            )
+            super()._drop_crossings()
+
+    monkeypatch.setattr("app.tools.simulate.World", Listening)
+    simulate(inputs, load_playbooks(Path(playbooks)), in_order=True)
+    return made

@@ -1,13 +1,11 @@
 """Random histories of engagements: sessions that move, coaches and owners that change, members who merge and go."""
 
-import random
 from collections.abc import Iterator
 from typing import Any
 
 from app.domain.events import Activity, EngagementEvent, Input, MemberProfile, OperatorCommand
-from app.wire.codec import Codec
 from tests.integration.deployment import Sent
-from tests.integration.history import DAY_MS, HOUR_MS, START_MS
+from tests.integration.history import DAY_MS, HOUR_MS, Paced
 
 PLAYBOOK = """
 kind = "progress"
@@ -41,28 +39,17 @@ TYPES = {
 """How often each type comes."""
 
 
-class ProgressHistory:
+class ProgressHistory(Paced):
     """One history, the same for the same seed: `records` records about `members` members in `days` days."""
 
     def __init__(self, seed: int, *, records: int, members: int = 20, days: float = 30) -> None:
-        self._random = random.Random(seed)
-        self._records = records
-        self._span_ms = round(days * DAY_MS)
-        self._members = [f"member-{seed}-{number}" for number in range(members)]
-        self._codec = Codec()
+        super().__init__(seed, records=records, members=members, days=days)
 
     def __iter__(self) -> Iterator[Sent]:
         """The records, in the order in which they are to be produced; every tenth is late."""
         rnd = self._random
-        for number in range(self._records):
-            now_ms = START_MS + round(number / self._records * self._span_ms)
-            if rnd.random() < 0.1:
-                now_ms -= rnd.choice((HOUR_MS, DAY_MS))
-            common = {
-                "event_id": f"e{number}",
-                "member_id": rnd.choice(self._members),
-                "occurred_at": now_ms - now_ms % HOUR_MS,
-            }
+        for event_id, at_ms in self._instants((HOUR_MS, DAY_MS), HOUR_MS):
+            common = {"event_id": event_id, "member_id": rnd.choice(self._members), "occurred_at": at_ms}
             record = self._record(common)
             yield Sent(record.topic, record.member_id.encode(), self._codec.encode(record))
 

@@ -1,6 +1,5 @@
 """Random histories of leads: campaign responses come and go, scores cross, leads turn inactive and come back."""
 
-import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,8 @@ from app.domain.events import (
     OperatorCommand,
     ScoreCommand,
 )
-from app.wire.codec import Codec
 from tests.integration.deployment import Sent
-from tests.integration.history import DAY_MS, HOUR_MS, START_MS
+from tests.integration.history import DAY_MS, HOUR_MS, Paced, write_files
 
 COMMON = """
 kind = "reactivation"
@@ -42,13 +40,10 @@ ACTIONS = frozenset(
 
 def write_playbooks(folder: Path) -> str:
     """Write `FILES`; returns the folder for REENGAGE_PLAYBOOKS."""
-    folder.mkdir()
-    for name, content in FILES.items():
-        (folder / name).write_text(COMMON + content, "utf-8")
-    return str(folder)
+    return write_files(folder, {name: COMMON + content for name, content in FILES.items()})
 
 
-class ReactivationHistory:
+class ReactivationHistory(Paced):
     """One history, the same for the same seed.
 
     Args:
@@ -57,20 +52,13 @@ class ReactivationHistory:
     """
 
     def __init__(self, seed: int, *, records: int, members: int = 30, days: float = 12) -> None:
-        self._random = random.Random(seed)
-        self._records = records
-        self._span_ms = round(days * DAY_MS)
-        self._members = [f"lead-{seed}-{number}" for number in range(members)]
-        self._codec = Codec()
+        super().__init__(seed, records=records, members=members, days=days, name="lead")
 
     def __iter__(self) -> Iterator[Sent]:
         """The records, in the order in which they are to be produced."""
         rnd = self._random
-        for number in range(self._records):
-            now_ms = START_MS + round(number / self._records * self._span_ms)
-            if rnd.random() < 0.1:
-                now_ms -= rnd.choice((HOUR_MS // 2, 5 * HOUR_MS, DAY_MS))
-            record = self._record(f"e{number}", now_ms - now_ms % (HOUR_MS // 12))
+        for event_id, at_ms in self._instants((HOUR_MS // 2, 5 * HOUR_MS, DAY_MS), HOUR_MS // 12):
+            record = self._record(event_id, at_ms)
             for _ in range(2 if rnd.random() < 0.03 else 1):
                 yield Sent(record.topic, record.member_id.encode(), self._codec.encode(record))
 

@@ -2,7 +2,6 @@
 
 import random
 import shutil
-import signal
 
 import pytest
 
@@ -10,31 +9,18 @@ from app.domain.events import OperatorCommand
 from app.wire.codec import Codec
 from app.wire.partitioner import murmur2_partition
 from tests.integration.deployment import Sent
-from tests.integration.faults import STEPS, Faults
+from tests.integration.faults import FEW, STEPS_OF, Faults
 from tests.integration.history import History
 from tests.integration.oracle import assert_equals_simulate
 
 pytestmark = pytest.mark.broker
 
-EXACTLY_ONCE = tuple(step for step in STEPS if step != "states")
-AT_LEAST_ONCE = tuple(step for step in STEPS if step not in ("produced", "committing"))
-FEW = {"batch": 12, "wakes": 3, "slice": 4, "cached": 8}
-
-
-def crash(deployment, step, after):
-    """Run a worker that ends itself at the step's n-th occurrence, and see to it that its group forgets it."""
-    worker = deployment.start_worker(
-        "--until-drained", faults=Faults(crash_at=step, crash_after=after, **FEW)
-    )
-    assert worker.exit_code() == -signal.SIGKILL, worker.log()
-    deployment.expel_dead_workers()
-
 
 def test_a_crash_at_each_step_of_a_commit_loses_and_repeats_nothing(deploy):
     deployment = deploy()
     deployment.produce(History(21, records=1_500))
-    for number, step in enumerate(EXACTLY_ONCE):
-        crash(deployment, step, after=1 + number)
+    for number, step in enumerate(STEPS_OF["exactly_once"]):
+        deployment.crash(step, after=1 + number)
     deployment.drain(faults=Faults(**FEW))
     assert_equals_simulate(deployment)
 
@@ -42,8 +28,8 @@ def test_a_crash_at_each_step_of_a_commit_loses_and_repeats_nothing(deploy):
 def test_a_crash_at_each_step_at_least_once_repeats_outputs_with_the_same_sequence(deploy):
     deployment = deploy(REENGAGE_GUARANTEE="at_least_once")
     deployment.produce(History(22, records=1_500))
-    for number, step in enumerate(AT_LEAST_ONCE):
-        crash(deployment, step, after=1 + number)
+    for number, step in enumerate(STEPS_OF["at_least_once"]):
+        deployment.crash(step, after=1 + number)
     deployment.drain(faults=Faults(**FEW))
     assert_equals_simulate(deployment, repeats=True)
 
@@ -60,7 +46,7 @@ def test_a_refused_record_sent_on_twice_is_refused_twice_at_least_once(deploy):
     )
     wrong = 1 - murmur2_partition(b"nobody", 2)
     deployment.produce([Sent("command", b"nobody", Codec().encode(command), wrong)])
-    crash(deployment, "states", after=1)
+    deployment.crash("states", after=1)
     deployment.drain()
     letters = [letter for _, _, letter in deployment.records("dead-letter")]
     assert [(letter.error, letter.source_offset) for letter in letters] == [("unknown_workflow", 0)] * 2
@@ -76,9 +62,8 @@ def test_crashes_at_random_steps_with_lost_folders_in_between(deploy, seed, guar
     deployment = deploy(partitions=partitions, REENGAGE_GUARANTEE=guarantee)
     history = History(seed, records=1_500, members=rnd.choice((5, 40, 200)), partitions=partitions)
     deployment.produce(history)
-    steps = EXACTLY_ONCE if guarantee == "exactly_once" else AT_LEAST_ONCE
     for _ in range(10):
-        crash(deployment, rnd.choice(steps), after=rnd.choice((1, 2, 3, 5)))
+        deployment.crash(rnd.choice(STEPS_OF[guarantee]), after=rnd.choice((1, 2, 3, 5)))
         if rnd.random() < 0.2:
             shutil.rmtree(deployment.folder / "data")
     deployment.drain(faults=Faults(**FEW))

@@ -1,7 +1,6 @@
 """High intent and companies in real workers: on what they recorded, `simulate` gives what they gave."""
 
 import json
-import signal
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,21 +10,16 @@ import pytest
 from app.domain.company_state import offset_ms, rank_of
 from app.domain.crossings import CompanyUp
 from app.domain.events import Activity, CompanyStatus
-from app.playbooks.loader import load_playbooks
-from app.tools import simulate
-from app.tools.world import World
 from app.wire.codec import Codec
-from app.wire.lines import format_input
 from app.wire.partitioner import murmur2_partition
 from tests.integration.deployment import Deployment, Sent, until
-from tests.integration.faults import STEPS, Faults
+from tests.integration.faults import FEW, Faults
 from tests.integration.history import HOUR_MS, START_MS
 from tests.integration.intent_history import RELEASE_MS, IntentHistory, write_playbooks
-from tests.integration.oracle import assert_equals_simulate
+from tests.integration.oracle import assert_equals_simulate, remade
 
 pytestmark = pytest.mark.broker
 
-FEW = {"batch": 12, "wakes": 3, "slice": 4, "cached": 8}
 MINUTE_MS = 60_000
 WAITING = 60
 CODEC = Codec()
@@ -51,19 +45,14 @@ def test_a_drained_worker_has_put_out_what_simulate_gives(deploy, playbooks, mon
     inputs = deployment.merged_inputs()
     recorded = Counter(answer_of(json.loads(line)) for line in inputs if f'"{CompanyUp.topic}"' in line)
     assert len(recorded) > 50
-    assert recorded == Counter(answer_of(line) for line in remade(inputs, playbooks, monkeypatch))
+    assert recorded == Counter(answer_of(line) for line in remade(inputs, playbooks, CompanyUp, monkeypatch))
 
 
 @pytest.mark.parametrize("guarantee", ["exactly_once", "at_least_once"])
 def test_a_crash_at_each_step_of_a_commit_loses_and_repeats_nothing(deploy, playbooks, guarantee):
     deployment = deploy(REENGAGE_PLAYBOOKS=playbooks, REENGAGE_GUARANTEE=guarantee)
     deployment.produce(IntentHistory(2, records=1_500))
-    unseen = {"exactly_once": {"states"}, "at_least_once": {"produced", "committing"}}[guarantee]
-    for number, step in enumerate(step for step in STEPS if step not in unseen):
-        faults = Faults(crash_at=step, crash_after=3 + 2 * number, **FEW)
-        worker = deployment.start_worker("--until-drained", faults=faults)
-        assert worker.exit_code() == -signal.SIGKILL, worker.log()
-        deployment.expel_dead_workers()
+    deployment.crash_at_each_step(guarantee)
     deployment.drain(faults=Faults(**FEW))
     assert_equals_simulate(deployment, repeats=guarantee == "at_least_once")
 
@@ -139,24 +128,6 @@ def other_company(deployment: Deployment, partition: int, at_ms: int) -> Sent:
 
 def sent(record: Activity | CompanyStatus, key: str) -> Sent:
     return Sent(record.topic, key.encode(), CODEC.encode(record))
-
-
-def remade(inputs: list[str], playbooks: str, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """The companies' answers, made anew in memory from what their partitions were told, mark by mark."""
-    made: list[dict[str, Any]] = []
-
-    class Listening(World):
-        def _drop_crossings(self) -> None:
-            made.extend(
-                json.loads(format_input(output, arrived_at=0, partition=0, offset=0))
-                for output in self._sink.outputs
-                if isinstance(output, CompanyUp)
-            )
-            super()._drop_crossings()
-
-    monkeypatch.setattr(simulate, "World", Listening)
-    simulate.simulate(inputs, load_playbooks(Path(playbooks)), in_order=True)
-    return made
 
 
 def answer_of(line: dict[str, Any]) -> tuple[Any, ...]:

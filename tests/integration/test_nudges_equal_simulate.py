@@ -1,18 +1,16 @@
 """Scores and nudges in real workers: what they put out is what `simulate` gives, whatever happens to them."""
 
 import json
-import signal
 from collections import Counter
 
 import pytest
 
-from tests.integration.faults import STEPS, Faults
+from tests.integration.faults import FEW, Faults
 from tests.integration.nudge_history import NudgeHistory, write_playbooks
 from tests.integration.oracle import assert_equals_simulate
 
 pytestmark = pytest.mark.broker
 
-FEW = {"batch": 12, "wakes": 3, "slice": 4, "cached": 8}
 REASONS = {"held_out", "workflow_resolved", "snoozed", "no_channel", "no_consent", "capped"}
 
 
@@ -37,10 +35,6 @@ def test_a_drained_worker_has_put_out_what_simulate_gives(deploy, playbooks, see
 def test_a_crash_at_each_step_of_a_commit_loses_and_repeats_nothing(deploy, playbooks):
     deployment = deploy(REENGAGE_PLAYBOOKS=playbooks)
     deployment.produce(NudgeHistory(3, records=2_000))
-    for number, step in enumerate(step for step in STEPS if step != "states"):
-        faults = Faults(crash_at=step, crash_after=3 + 2 * number, **FEW)
-        worker = deployment.start_worker("--until-drained", faults=faults)
-        assert worker.exit_code() == -signal.SIGKILL, worker.log()
-        deployment.expel_dead_workers()
+    deployment.crash_at_each_step()
     deployment.drain(faults=Faults(**FEW))
     assert_equals_simulate(deployment)

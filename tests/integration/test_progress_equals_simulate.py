@@ -1,20 +1,15 @@
 """Engagements, merges and owners' digests in real workers: on what they recorded, `simulate` gives what they gave."""
 
 import json
-import signal
 from pathlib import Path
 
 import pytest
 
-from tests.integration.faults import STEPS, Faults
+from tests.integration.faults import FEW, Faults
 from tests.integration.oracle import assert_equals_simulate, assert_in_place_and_order
 from tests.integration.progress_history import PLAYBOOK, ProgressHistory
 
 pytestmark = pytest.mark.broker
-
-FEW = {"batch": 12, "wakes": 3, "slice": 4, "cached": 8}
-UNSEEN = {"exactly_once": {"states"}, "at_least_once": {"produced", "committing"}}
-"""Steps of a commit that a guarantee does not have."""
 
 
 @pytest.fixture
@@ -44,11 +39,7 @@ def test_a_drained_worker_has_put_out_what_simulate_gives(deploy, playbooks):
 def test_a_crash_at_each_step_of_a_commit_loses_and_repeats_nothing(deploy, playbooks, guarantee):
     deployment = deploy(REENGAGE_PLAYBOOKS=playbooks, REENGAGE_GUARANTEE=guarantee)
     deployment.produce(ProgressHistory(2, records=1_500))
-    for number, step in enumerate(step for step in STEPS if step not in UNSEEN[guarantee]):
-        faults = Faults(crash_at=step, crash_after=3 + 2 * number, **FEW)
-        worker = deployment.start_worker("--until-drained", faults=faults)
-        assert worker.exit_code() == -signal.SIGKILL, worker.log()
-        deployment.expel_dead_workers()
+    deployment.crash_at_each_step(guarantee)
     deployment.drain(faults=Faults(**FEW))
     assert_equals_simulate(deployment, repeats=guarantee == "at_least_once")
     assert digests(deployment)

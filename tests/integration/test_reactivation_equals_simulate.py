@@ -1,27 +1,20 @@
 """Reactivation in a real worker: what it puts out is what `simulate` gives, also when it is killed during waits."""
 
 import json
-import signal
 
 import pytest
 
-from tests.integration.faults import Faults
 from tests.integration.oracle import assert_equals_simulate
 from tests.integration.reactivation_history import ACTIONS, ReactivationHistory, write_playbooks
 
 pytestmark = pytest.mark.broker
-
-FEW = {"batch": 12, "wakes": 3, "slice": 4, "cached": 8}
 
 
 def test_a_worker_killed_on_the_way_and_drained_has_put_out_what_simulate_gives(deploy, tmp_path):
     deployment = deploy(REENGAGE_PLAYBOOKS=write_playbooks(tmp_path / "playbooks"))
     deployment.produce(ReactivationHistory(1, records=3_000))
     for number, step in enumerate(("produced", "committed")):
-        faults = Faults(crash_at=step, crash_after=20 + 30 * number, **FEW)
-        worker = deployment.start_worker("--until-drained", faults=faults)
-        assert worker.exit_code() == -signal.SIGKILL, worker.log()
-        deployment.expel_dead_workers()
+        deployment.crash(step, after=20 + 30 * number)
     deployment.drain()
     assert_equals_simulate(deployment)
     outputs = [json.loads(line) for line in deployment.outputs()]
