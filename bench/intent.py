@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.domain.events import Activity
 from app.playbooks.loader import DEFAULTS, load_playbooks
-from bench.playbooks import BATCH, MEMBERS, START_MS, Contender, activities, compare
+from bench.playbooks import MEMBERS, START_MS, Contender, activities, compare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,9 +46,7 @@ def past_sessions(folder: Path, *, cold: bool, last: str) -> Ratio:
         for name in ("none", "fifty")
     )
     none.feed(_happened("seen", f"m{member}", START_MS - BEFORE_MS, "other", {}) for member in range(MEMBERS))
-    events = sessions(last)
-    while batch := list(islice(events, BATCH)):
-        fifty.feed(iter(batch))
+    fifty.feed(sessions(last))
     where = "read from RocksDB" if cold else "in memory"
     end = "the last converted" if last == "finished" else "a workflow open"
     return compare(f"a member with {SESSIONS} sessions, {end}, beside one with none, {where}", none, fifty)
@@ -80,10 +77,7 @@ def main() -> int:
             for cold in (False, True):
                 found = past_sessions(Path(folder), cold=cold, last=last)
                 missed = missed or (last == "finished" and found.ratio > MOST)
-                print(
-                    f"{found.name}: {found.ratio:.2f} x ({wanted}); {found.without_us:.1f} us an event without,"
-                    f" {found.with_us:.1f} us with"
-                )
+                print(found.told(wanted))
     return 1 if missed else 0
 
 

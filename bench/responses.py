@@ -61,22 +61,9 @@ def beside_none(
         Contender(folder / f"{which}-{name}-{cold}", playbooks, events(), cold=cold)
         for which in ("none", "hundred")
     )
-    for responses in batches(hundred_responses()):
-        hundred.feed(iter(responses))
+    hundred.feed(hundred_responses())
     where = "read from RocksDB" if cold else "in memory"
     return compare(f"{name} of a member with 100 responses, beside one with none, {where}", none, hundred)
-
-
-def batches(responses: Iterator[CampaignResponse], size: int = 5_000) -> Iterator[list[CampaignResponse]]:
-    """The responses, in as many records at a time as a worker takes."""
-    batch: list[CampaignResponse] = []
-    for response in responses:
-        batch.append(response)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def main() -> int:
@@ -87,10 +74,7 @@ def main() -> int:
             for cold in (False, True):
                 found = beside_none(Path(folder), name, events, cold=cold)
                 missed = missed or found.ratio > MOST
-                print(
-                    f"{found.name}: {found.ratio:.2f} x (at most {MOST}); {found.without_us:.1f} us an event without,"
-                    f" {found.with_us:.1f} us with"
-                )
+                print(found.told(f"at most {MOST}"))
     return 1 if missed else 0
 
 

@@ -7,8 +7,8 @@ from itertools import islice
 from app.domain.responses import MOST_RESPONSES, responses_of
 from app.playbooks.loader import DEFAULTS, load_playbooks
 from bench import playbooks
-from bench.playbooks import Contender
-from bench.responses import batches, hundred_responses, profiles
+from bench.playbooks import Contender, batches
+from bench.responses import hundred_responses, profiles
 
 
 def test_a_round_applies_events_to_members_with_all_the_responses_that_are_kept(tmp_path, monkeypatch):
