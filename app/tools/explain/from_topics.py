@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import TopicPartition
 
 from app.domain.crossings import MemberMoved, Rerouted
-from app.domain.engine import Engine
+from app.domain.engine import Engine, TimerFailed
 from app.domain.errors import UserError
+from app.domain.explain.ending import Ended, WatchedUntil
 from app.domain.explain.watch import WatchedMembers
 from app.domain.instants import iso_instant
 from app.domain.memory import MemoryDeadlines, MemoryEntities
@@ -69,17 +70,19 @@ class _Watching:
 
     def __init__(self, settings: Settings, playbooks: PlaybookSet, member_id: str, at_ms: int | None) -> None:
         self.at_ms = at_ms
-        self.watched = WatchedMembers(playbooks, member_id)
+        self.watched = (
+            WatchedMembers(playbooks, member_id)
+            if at_ms is None
+            else WatchedUntil(playbooks, member_id, at_ms)
+        )
         self.deadlines = MemoryDeadlines()
         self.engine = Engine(
             self.watched, MemoryEntities(), self.deadlines, Sink(), grace_ms=settings.grace_ms
         )
 
     def limit(self, mark: Mark | None) -> None:
-        """Fire no timer at or beyond the mark, nor after the end; None: of the journal there is no more."""
-        end: Mark | None = None if self.at_ms is None else (self.at_ms + 1, "")
-        limits = [each for each in (mark, end) if each is not None]
-        self.engine.ceiling = min(limits) if limits else None
+        """Fire no timer at or beyond the mark; None: of the journal there is no more."""
+        self.engine.ceiling = mark
 
     def is_due_before(self, mark: Mark) -> bool:
         """Whether a timer of the member's lies before the mark."""
@@ -125,7 +128,6 @@ class MemberTopics:
         self._key = encode_key(watching.watched.member_id)
         self._commits = MemberCommits(reader, self._codec, self._prefix, self._key)
         self._found = False
-        self._over = False
         self._others: dict[str, tuple[int, int]] = {}
         self.warnings += [
             f"{place.topic} {place.partition}: the records before offset {offset} are deleted; what they did is missing"
@@ -150,12 +152,15 @@ class MemberTopics:
         Raises UserError `unknown-member` when no input holds a record of the member.
         """
         self._watching.watched.tell = tell
-        async for taken in self._commits.each():
-            self._take(taken)
-            if self._over:
-                break
-        else:
+        try:
+            async for taken in self._commits.each():
+                self._take(taken)
             self._foresee(await self._commits.rest())
+        except Ended:
+            pass
+        except TimerFailed as failed:
+            if not isinstance(failed.__cause__, Ended):
+                raise
         if not self._found:
             member_id = self._watching.watched.member_id
             hint = "ids are told apart by case; is it the right broker, and the right topic prefix?"
@@ -185,13 +190,9 @@ class MemberTopics:
             if watching.is_due_before(mark):
                 met = self._catch_up(taken.records, met, place)
             self._apply(record)
-            if self._over:
-                return
             if watching.is_due_before(mark):
                 met = self._catch_up(taken.records, met, place)
         watching.move_time(max(taken.time_ms, mark[0] + self._grace_ms))
-        if watching.at_ms is not None and watching.is_due_before(mark):
-            self._over = True
 
     def _catch_up(self, records: Sequence[Record], met: int, place: int) -> int:
         """The partition's time goes on with the records of others, up to one of the member's."""
@@ -201,7 +202,7 @@ class MemberTopics:
         return max(met, place)
 
     def _apply(self, record: Record) -> None:
-        """Apply one record of the member's, unless it lies behind the end, or is no valid record."""
+        """Apply one record of the member's, unless it is no valid record. Raises `Ended` behind the end."""
         at = f"{record.topic.removeprefix(self._prefix)} {record.partition} offset {record.offset}"
         watching = self._watching
         self._found = True
@@ -211,10 +212,6 @@ class MemberTopics:
             self.warnings.append(f"{at} is no valid record: {bad.error}: {bad.message}")
             return
         if event is None:
-            return
-        if watching.at_ms is not None and event.occurred_at > watching.at_ms:
-            watching.move_time(watching.at_ms + self._grace_ms)
-            self._over = True
             return
         watching.watched.place = at
         watching.apply(event)
@@ -227,8 +224,6 @@ class MemberTopics:
         watching.limit(None)
         for record in records:
             self._apply(record)
-            if self._over:
-                return
         if watching.at_ms is not None:
             watching.move_time(watching.at_ms + self._grace_ms)
 
