@@ -1,8 +1,9 @@
 """Reading the inputs: an aiokafka consumer whose fetches are seen one by one.
 
-Two things of aiokafka's inside are needed that its interface does not give, and `tests/runtime/hosting` names them:
-when each fetch was sent and what it found at the end of the log (to know that an input is drained), and the fetched
-records without the object it builds for each.
+Of aiokafka's inside is needed what its interface does not give, and `tests/runtime/hosting` names it: when each fetch
+was sent and what it found at the end of the log (to know that an input is drained), the fetched records without the
+object it builds for each, that somebody takes them (or it would leave the group after `max_poll_interval_ms`), and to
+have its fetches made in a session.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import FetchResult
+
+from app.runtime.hosting.fetch_session import FetchSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -56,6 +59,7 @@ class Fetching:
     ) -> None:
         self.sent = 0
         self._answers: dict[TopicPartition, tuple[int, int]] = {}
+        self._sessions: dict[int, FetchSession] = {}
         self._arrived = asyncio.Event()
         self.consumer = AIOKafkaConsumer(
             **{
@@ -149,6 +153,10 @@ class Fetching:
         holds the offset: `OffsetOutOfRangeError`).
         """
         self._arrived.clear()
+        with self.consumer._subscription.fetch_context():  # noqa: SLF001  a consumer that takes nothing leaves the group
+            return self._take()
+
+    def _take(self) -> dict[TopicPartition, Fetched]:
         answers, self._answers = self._answers, {}
         taken: dict[TopicPartition, Fetched] = {}
         fetcher = self._fetcher
@@ -182,25 +190,22 @@ class Fetching:
         return assignment.state_value(where)
 
     async def _watch_fetch(self, assignment: Any, node_id: int, request: Any) -> bool:
-        """Stands before aiokafka's own: numbers the fetch, and notes for whom it was answered.
+        """Stands before aiokafka's own: numbers the fetch, makes it one of a session, and notes for whom it was answered.
 
-        The last stable offset is cleared first: only an answer without an error sets it again, so one left from an
-        earlier fetch cannot pass for this one's.
+        What was answered for an offset from which we no longer want to read, after a seek, counts for nothing.
         """
         self.sent += 1
         answer = (self.sent, time.time_ns() // 1_000_000)
-        asked = [
-            TopicPartition(topic, partition)
-            for topic, partitions in request.topics
-            for partition, *_ in partitions
-        ]
+        session = self._sessions.setdefault(node_id, FetchSession())
+        fetch = session.ask(request)
+        has_records: bool = await self._send_fetch(assignment, node_id, fetch)
+        session.lost()
         if assignment.active:
-            for where in asked:
-                assignment.state_value(where).lso = None
-        has_records: bool = await self._send_fetch(assignment, node_id, request)
-        if assignment.active:
-            for where in asked:
-                if assignment.state_value(where).lso is not None:
+            wanted = fetch.wanted
+            for where, end in session.ends().items():
+                state = assignment.state_value(where)
+                if state.has_valid_position and state.position == wanted.get(where):
+                    state.highwater, state.lso = end
                     self._answers[where] = answer
         self._arrived.set()
         return has_records

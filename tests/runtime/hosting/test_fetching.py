@@ -15,6 +15,7 @@ from aiokafka.errors import NotLeaderForPartitionError, TopicAuthorizationFailed
 from aiokafka.protocol.fetch import FetchRequest
 
 from app.runtime.assignor import make_assignor
+from app.runtime.hosting.fetch_session import FetchSession
 from app.runtime.hosting.fetching import IDLE_WAIT_MS, URGENT_WAIT_MS, Fetching, Row
 
 if TYPE_CHECKING:
@@ -94,6 +95,11 @@ class Reader:
         async with self.producer() as producer:
             for value in values:
                 await producer.send_and_wait(self.busy.topic, value, key=b"k", partition=0)
+
+    async def produce_quietly(self) -> None:
+        """One record to the quiet topic."""
+        async with self.producer() as producer:
+            await producer.send_and_wait(self.quiet.topic, b"v", partition=0)
 
 
 @pytest.fixture
@@ -235,20 +241,22 @@ class TestEvidence:
 
     async def test_an_answer_with_an_error_is_none(self, reader: Reader, monkeypatch: pytest.MonkeyPatch):
         """The end known from an earlier answer says nothing about now."""
-        client = reader.fetching.consumer._client
-        send = client.send
+        answered = FetchSession.answered
 
-        async def refuse(node_id: int, request: Any, **options: Any) -> Any:
-            response = await send(node_id, request, **options)
-            return _refused(response, reader.quiet) if type(request) is FetchRequest else response
+        def refuse(session: FetchSession, request: Any, response: Any) -> None:
+            answered(session, request, _refused(response, reader.quiet))
 
-        monkeypatch.setattr(client, "send", refuse)
+        monkeypatch.setattr(FetchSession, "answered", refuse)
+        reader.fetching.consumer.pause(reader.quiet)
+        await reader.later(reader.busy)
+        reader.fetching.consumer.resume(reader.quiet)
         await reader.fetches(2)
         known = len(reader.drained[reader.quiet])
         await reader.later(reader.busy)
         await reader.later(reader.busy)
         assert len(reader.drained[reader.quiet]) == known
         monkeypatch.undo()
+        await reader.produce_quietly()
         await reader.later(reader.quiet)
 
     async def test_nor_is_one_that_never_came(self, reader: Reader, monkeypatch: pytest.MonkeyPatch):
@@ -256,7 +264,7 @@ class TestEvidence:
         send = client.send
 
         async def lose(node_id: int, request: Any, **options: Any) -> Any:
-            if type(request) is FetchRequest:
+            if isinstance(request, FetchRequest):
                 raise NotLeaderForPartitionError
             return await send(node_id, request, **options)
 
@@ -305,6 +313,13 @@ class TestPace:
 
     async def test_it_is_a_member_of_a_generation(self, reader: Reader):
         assert reader.fetching.generation > 0
+
+    async def test_who_takes_stays_a_member_for_longer_than_a_silent_consumer_may(self, reader: Reader):
+        subscription = reader.fetching.consumer._subscription
+        subscription._last_fetch_ended -= 1_000
+        assert subscription.fetcher_idle_time >= 300
+        await reader.turn()
+        assert subscription.fetcher_idle_time < 300
 
 
 def _refused(response: Any, where: TopicPartition) -> Any:
