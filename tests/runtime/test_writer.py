@@ -148,6 +148,19 @@ class TestExactlyOnce:
         assert await writer.commit(Outgoing({}, [], b"alone")) == 1
         assert await topics.logged() == ["position alone"]
 
+    async def test_connections_closed_for_idleness_are_made_again(self, topics: Topics):
+        options = {**topics.kafka.options, "connections_max_idle_ms": 20}
+        writer = Writer(options, f"{topics.kafka.prefix}members-1", topics.changelog, 1)
+        await writer.open()
+        for name in "ab":
+            await writer.commit(topics.batch(name, outputs=1, states=1))
+            connections = list(writer._producer.client._conns.values())
+            async with asyncio.timeout(20):
+                while any(each.connected() for each in connections):  # noqa: ASYNC110  nobody is told of it
+                    await asyncio.sleep(0.001)
+        await writer.close()
+        assert await topics.outputs() == ["a-0", "b-0"]
+
     async def test_the_largest_records_there_may_be_are_taken(self, topics: Topics, open_writer: OpenWriter):
         writer = await open_writer()
         rows: list[Row] = [(b"k" * 1_024, b"x" * MAX_VALUE_BYTES), (b"k" * 1_024, b"x" * MAX_VALUE_BYTES)]

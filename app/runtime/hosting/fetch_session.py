@@ -128,6 +128,7 @@ class SessionFetch(FetchRequest):
         self.__dict__.update(request.__dict__)
         self.wanted = wanted
         self.max_bytes: int = request._max_bytes  # noqa: SLF001  a seam of this package
+        self._topics: list[tuple[str, list[tuple[int, int, int]]]] = request.topics
         self._session = session
         self._number = number
         self._changed: dict[str, list[tuple[int, int, int]]] = {}
@@ -139,7 +140,7 @@ class SessionFetch(FetchRequest):
 
     def build(self, request_struct_class: Any) -> Any:
         """Called by aiokafka when the broker's versions are known."""
-        whole = self._topics
+        whole = self.topics
         sessions = request_struct_class.API_VERSION >= SESSIONS_SINCE
         if sessions:
             self._topics = list(self._changed.items())
