@@ -1,6 +1,7 @@
 """`python -m bench.intent`: what a member's past sessions cost an event that has nothing to do with them.
 
-As `bench.playbooks`, whose contenders it uses: members with fifty sessions beside members with none.
+As `bench.playbooks`, whose contenders it uses: members with fifty sessions beside members with none, and with a hundred
+campaign responses besides.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.domain.events import Activity
+from app.domain.responses import MOST_RESPONSES
 from app.playbooks.loader import DEFAULTS, load_playbooks
 from bench.playbooks import MEMBERS, START_MS, Contender, activities, compare
+from bench.responses import hundred_responses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,18 +41,21 @@ def sessions(last: str) -> Iterator[Activity]:
             yield _happened(f"e{number}", name, start_ms + 60_000, kind, {})
 
 
-def past_sessions(folder: Path, *, cold: bool, last: str) -> Ratio:
-    """An unrelated event of a member with fifty sessions, beside one of a member with none."""
+def past_sessions(folder: Path, *, cold: bool, last: str, responses: bool = False) -> Ratio:
+    """An unrelated event of a member with fifty sessions, and a hundred responses or not, beside one with none."""
     playbooks = load_playbooks(DEFAULTS)
     none, fifty = (
-        Contender(folder / f"{name}-{cold}-{last}", playbooks, activities(), cold=cold)
+        Contender(folder / f"{name}-{cold}-{last}-{responses}", playbooks, activities(), cold=cold)
         for name in ("none", "fifty")
     )
     none.feed(_happened("seen", f"m{member}", START_MS - BEFORE_MS, "other", {}) for member in range(MEMBERS))
+    if responses:
+        fifty.feed(hundred_responses())
     fifty.feed(sessions(last))
     where = "read from RocksDB" if cold else "in memory"
     end = "the last converted" if last == "finished" else "a workflow open"
-    return compare(f"a member with {SESSIONS} sessions, {end}, beside one with none, {where}", none, fifty)
+    held = f"{MOST_RESPONSES} responses and {SESSIONS} sessions" if responses else f"{SESSIONS} sessions"
+    return compare(f"a member with {held}, {end}, beside one with none, {where}", none, fifty)
 
 
 def _happened(
@@ -73,9 +79,13 @@ def main() -> int:
     """
     missed = False
     with tempfile.TemporaryDirectory() as folder:
-        for last, wanted in (("finished", f"at most {MOST}"), ("closed", "with its page")):
+        for last, responses, wanted in (
+            ("finished", False, f"at most {MOST}"),
+            ("finished", True, f"at most {MOST}"),
+            ("closed", False, "with its page"),
+        ):
             for cold in (False, True):
-                found = past_sessions(Path(folder), cold=cold, last=last)
+                found = past_sessions(Path(folder), cold=cold, last=last, responses=responses)
                 missed = missed or (last == "finished" and found.ratio > MOST)
                 print(found.told(wanted))
     return 1 if missed else 0
