@@ -205,18 +205,15 @@ class Intake(ConsumerRebalanceListener):
     async def _take_over(self, assigned: list[TopicPartition]) -> None:
         generation = self._fetching.generation
         units = self._units(assigned)
-        for unit in [
-            unit
-            for unit, held in self.partitions.items()
-            if unit not in units or held.phase is not Phase.HELD
-        ]:
-            await self._close(unit)
-        new = [unit for unit in units if unit not in self.partitions]
+        kept = {unit for unit, held in self.partitions.items() if unit in units and held.phase is Phase.HELD}
+        new = [unit for unit in units if unit not in kept]
+        # Before anything is waited for: the consumer ends the worker over an input that has no position.
         for unit in new:
             self._withhold(unit)
-        for unit in units:
-            if unit in self.partitions:
-                self._read_on(self.partitions[unit])
+        for unit in kept:
+            self._read_on(self.partitions[unit])
+        for unit in self.partitions.keys() - kept:
+            await self._close(unit)
         opened = {unit: self._new(unit) for unit in new}
         results = await asyncio.gather(
             *(partition.fence() for partition in opened.values()), return_exceptions=True
