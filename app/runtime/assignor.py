@@ -1,11 +1,14 @@
 """Who owns what: (processor, partition) is given out as one unit, evenly, and stays where it is when it can.
 
 All inputs of a unit go to the same worker, since they feed one state. A worker keeps what it had, up to its share, so
-that a rebalance moves no more states than it must.
+that a rebalance moves no more states than it must; of which processor it keeps how many matters too, for one of them
+has nearly all the work.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -43,17 +46,36 @@ def share_out(units: Iterable[Unit], claims: Mapping[str, Sequence[Unit]]) -> di
     fewest, extra = divmod(len(left), len(workers))
     shares: dict[str, list[Unit]] = {worker: [] for worker in workers}
     free = set(left)
-    for worker in workers:
-        for unit in sorted(set(claims[worker]) & free):
+    for place, worker in enumerate(workers):
+        for unit in _in_turn(set(claims[worker]) & free, place):
             larger = sum(len(share) > fewest for share in shares.values())
             room = fewest + (1 if larger < extra or len(shares[worker]) > fewest else 0)
             if len(shares[worker]) < room:
                 shares[worker].append(unit)
                 free.discard(unit)
     for unit in sorted(free):
-        least = min(workers, key=lambda worker: len(shares[worker]))
+        least = min(workers, key=lambda worker: (len(shares[worker]), _of_processor(unit, shares[worker])))
         shares[least].append(unit)
     return {worker: sorted(share) for worker, share in shares.items()}
+
+
+def _in_turn(units: Iterable[Unit], start: int) -> list[Unit]:
+    """The first unit of every processor, then the second of every one, and so on; every worker starts with another one.
+
+    So those that a worker cannot keep, the last, are not of the same processor with all workers.
+    """
+    rounds: dict[str, list[Unit]] = {}
+    for unit in sorted(units):
+        rounds.setdefault(unit[0], []).append(unit)
+    names = deque(sorted(rounds))
+    names.rotate(-start)
+    in_turn = zip_longest(*(rounds[name] for name in names))
+    return [unit for turn in in_turn for unit in turn if unit is not None]
+
+
+def _of_processor(unit: Unit, share: Sequence[Unit]) -> int:
+    """How many units of the same processor the share holds."""
+    return sum(name == unit[0] for name, _ in share)
 
 
 def make_assignor(processors: Mapping[str, Sequence[str]]) -> type[AbstractPartitionAssignor]:
