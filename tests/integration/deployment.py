@@ -205,17 +205,19 @@ class Deployment:
             producer = AIOKafkaProducer(bootstrap_servers=self.broker, enable_idempotence=True)
             await producer.start()
             try:
-                futures = [
-                    await producer.send(
-                        self.prefix + record.topic, record.value, record.key, self._partition(record)
-                    )
-                    for record in records
-                ]
-                await asyncio.gather(*futures)
+                await self.send(producer, records)
             finally:
                 await producer.stop()
 
         asyncio.run(send())
+
+    async def send(self, producer: AIOKafkaProducer, records: Iterable[Sent]) -> None:
+        """Send records with a producer that is there, in order, and wait for all acknowledgements."""
+        futures = [
+            await producer.send(self.prefix + record.topic, record.value, record.key, self._partition(record))
+            for record in records
+        ]
+        await asyncio.gather(*futures)
 
     def outputs(self) -> list[str]:
         """Every committed output record as `tail` prints it; of the snapshots each member's last."""

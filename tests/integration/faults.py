@@ -1,7 +1,8 @@
 """`reengage` with faults: `python faults.py '{"crash_at": "committed", "crash_after": 3}' worker --until-drained`.
 
-The worker is the real one. It ends itself with SIGKILL where it is told to, and small numbers in place of the real
-bounds make a short history meet every edge: batches of a few records, a few wakes a batch, hardly anything in memory.
+The worker is the real one. It ends itself with SIGKILL where it is told to, or freezes there; and small numbers in place
+of the real bounds make a short history meet every edge: batches of a few records, a few wakes a batch, hardly anything in
+memory, a session of a second.
 """
 
 import asyncio
@@ -28,6 +29,9 @@ STEPS_OF = {
 }
 """The steps that a guarantee has."""
 
+OPTION_OF = {"heartbeat_ms": "heartbeat_interval_ms", "session_ms": "session_timeout_ms"}
+"""Of aiokafka's consumer, by what stands for it in `Faults`."""
+
 FEW = {"batch": 12, "wakes": 3, "slice": 4, "cached": 8}
 """Bounds so small that a short history meets every edge."""
 
@@ -35,33 +39,46 @@ FEW = {"batch": 12, "wakes": 3, "slice": 4, "cached": 8}
 class Faults(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """What is to go wrong, and how small the worker's bounds are; a bound left out is the real one.
 
-    crash_at: one of `STEPS`; crash_after: at which occurrence in this process, from 1.
+    crash_at: one of `STEPS`; crash_after: at which occurrence in this process, from 1; freeze: it does not end there, but
+    stops (SIGSTOP) until somebody sends SIGCONT.
+    slow_ms: how long a commit waits for a broker that answers slowly, half of it with the transaction open.
     replayed: records of a replay's transaction.
     batch: records; wakes: silent members woken in a batch; slice: deadlines read at once; cached: members in memory.
+    heartbeat_ms, session_ms: of the consumer group; transaction_ms: after which a transaction is aborted, and a request
+    to a broker given up.
     """
 
     crash_at: str = ""
     crash_after: int = 1
+    freeze: bool = False
+    slow_ms: int = 0
     batch: int = 0
     wakes: int = 0
     slice: int = 0
     cached: int = 0
     replayed: int = 0
+    heartbeat_ms: int = 0
+    session_ms: int = 0
+    transaction_ms: int = 0
 
     def dump(self) -> str:
         return msgspec.json.encode(self).decode()
 
 
 class Crash:
-    """Ends the process at the step's n-th occurrence."""
+    """Ends or freezes the process at the step's n-th occurrence."""
 
-    def __init__(self, step: str, after: int) -> None:
-        self._step = step
-        self._left = after
+    def __init__(self, faults: Faults) -> None:
+        self._step = faults.crash_at
+        self._left = faults.crash_after
+        self._signal = signal.SIGSTOP if faults.freeze else signal.SIGKILL
 
     def at(self, step: str) -> None:
         if self.hits(step):
-            os.kill(os.getpid(), signal.SIGKILL)
+            self.strike()
+
+    def strike(self) -> None:
+        os.kill(os.getpid(), self._signal)
 
     def hits(self, step: str) -> bool:
         if step != self._step:
@@ -92,21 +109,50 @@ def inject_crash(crash: Crash) -> None:
 
     async def commit_and_crash(self: AIOKafkaProducer) -> None:
         crash.at("produced")
-        if crash.hits("committing"):
-            answer = asyncio.ensure_future(commit(self))
-            await asyncio.wait({answer}, timeout=0.001)
-            os.kill(os.getpid(), signal.SIGKILL)
-        await commit(self)
+        if not crash.hits("committing"):
+            await commit(self)
+            return
+        answer = asyncio.ensure_future(commit(self))
+        await asyncio.wait({answer}, timeout=0.001)
+        crash.strike()
+        await answer
 
     worker.make_host = make_host_that_crashes
     Writer._send = send_and_crash  # type: ignore[method-assign]
     AIOKafkaProducer.commit_transaction = commit_and_crash
 
 
+def slow_down(seconds: float) -> None:
+    """Have every commit take so much longer: half of it before the states are sent, half of it after the broker's answer."""
+    from app.runtime.writer import Writer
+
+    send, commit = Writer._send, Writer.commit
+
+    async def send_late(self: Writer, where: Any, rows: Any) -> Any:
+        if where == self._changelog:
+            await asyncio.sleep(seconds / 2)
+        return await send(self, where, rows)
+
+    async def commit_and_hear_late(self: Writer, outgoing: Any) -> int:
+        end = await commit(self, outgoing)
+        await asyncio.sleep(seconds / 2)
+        return end
+
+    Writer._send = send_late  # type: ignore[method-assign]
+    Writer.commit = commit_and_hear_late  # type: ignore[method-assign]
+
+
 def shrink(faults: Faults) -> None:
     """Set the bounds that are given."""
-    from app.runtime import deadlines, deciding, store
+    from app.runtime import deadlines, deciding, store, writer
     from app.runtime.merge import Merge
+    from app.service import worker
+
+    for name in ("heartbeat_ms", "session_ms"):
+        if value := getattr(faults, name):
+            worker.CONSUMER_OPTIONS[OPTION_OF[name]] = value
+    if faults.transaction_ms:
+        writer.TRANSACTION_TIMEOUT_MS = faults.transaction_ms
 
     if faults.batch:
         Merge.take = partialmethod(Merge.take, limit=faults.batch)  # type: ignore[assignment,method-assign]
@@ -126,8 +172,10 @@ def shrink(faults: Faults) -> None:
 if __name__ == "__main__":
     asked = msgspec.json.decode(sys.argv.pop(1), type=Faults)
     shrink(asked)
+    if asked.slow_ms:
+        slow_down(asked.slow_ms / 1000)
     if asked.crash_at:
-        inject_crash(Crash(asked.crash_at, asked.crash_after))
+        inject_crash(Crash(asked))
 
     from app.cli import main
 

@@ -1,4 +1,4 @@
-"""What the worker should have put out: `simulate --in-order` over the inputs in the order in which it took them."""
+"""What the worker should have put out, and what it should know: `simulate --in-order` over the inputs as it took them."""
 
 import json
 from collections import Counter
@@ -17,6 +17,7 @@ from app.wire.lines import format_input, format_record
 from app.wire.partitioner import murmur2_partition
 from app.wire.topics import load_topics
 from tests.integration.deployment import Deployment
+from tests.integration.states import assert_states_equal
 
 SEQUENCED = tuple(topic for topic, record in OUTPUTS.items() if issubclass(record, Output))
 
@@ -25,14 +26,17 @@ RULES_REFUSE = frozenset({"unknown_workflow", "not_managed", "merge_cycle", "cas
 rerouted the line says the partition that took it over, the dead letter the one it lay in."""
 
 
-def simulated(deployment: Deployment, inputs: list[str]) -> list[str]:
-    """The outputs of `simulate --in-order --snapshots`, as it prints them."""
+def simulated(deployment: Deployment, inputs: list[str]) -> tuple[list[str], World]:
+    """The outputs of `simulate --in-order --snapshots`, as it prints them; and the world that made them."""
     settings = deployment.settings()
-    result = simulate(inputs, load_playbooks(settings.playbooks), in_order=True, grace_ms=settings.grace_ms)
-    return [
+    playbooks = load_playbooks(settings.playbooks)
+    world = World(playbooks, settings.grace_ms)
+    result = simulate(inputs, playbooks, in_order=True, world=world)
+    lines = [
         format_record(record.topic, record)
         for record in (*result.dead_letters, *result.outputs, *result.snapshots)
     ]
+    return lines, world
 
 
 def comparable(lines: list[str]) -> list[str]:
@@ -49,19 +53,22 @@ def comparable(lines: list[str]) -> list[str]:
 
 
 def assert_equals_simulate(deployment: Deployment, *, repeats: bool = False) -> None:
-    """Every committed output equals what `simulate` gives, record for record; snapshots: each member's last.
+    """Outputs and states equal what `simulate` gives: record for record, sequences included, and part for part.
 
-    `repeats`: outputs may be there more than once, each time the same (at_least_once). So may a record that was sent on
-    to its own partition; where the rules refuse it, `simulate` too says so once for each time it came.
+    Snapshots: each member's last. `repeats`: outputs may be there more than once, each time the same (at_least_once).
+    So may a record that was sent on to its own partition; where the rules refuse it, `simulate` too says so once for
+    each time it came.
     """
     inputs = deployment.merged_inputs()
     outputs = comparable(deployment.outputs())
-    expected = comparable(simulated(deployment, inputs))
+    lines, world = simulated(deployment, inputs)
+    expected = comparable(lines)
     if repeats:
         outputs, expected = sorted(set(outputs)), sorted(set(expected))
     assert not (Counter(expected) - Counter(outputs)), _difference("missing", expected, outputs)
     assert not (Counter(outputs) - Counter(expected)), _difference("too many", outputs, expected)
     assert_all_inputs_taken(inputs)
+    assert_states_equal(deployment, world)
 
 
 def assert_all_inputs_taken(inputs: list[str]) -> None:

@@ -3,18 +3,23 @@
 import random
 import signal
 import time
+from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
 from app.broker.embedded import EmbeddedBroker
 from tests.integration.deployment import Deployment, until
-from tests.integration.faults import Faults
+from tests.integration.faults import STEPS_OF, Faults
+from tests.integration.freezing import freeze, owned, revive, wait_until_frozen
 from tests.integration.history import History
+from tests.integration.load import Load, endless
 from tests.integration.oracle import assert_equals_simulate
+from tests.integration.states import assert_folder_holds_the_changelog
 
 pytestmark = pytest.mark.broker
 
-SMALL = Faults(batch=20, wakes=3, slice=4, cached=8)
+SMALL = Faults(batch=20, wakes=3, slice=4, cached=8, heartbeat_ms=200)
 
 
 def test_two_workers_share_the_partitions_and_one_takes_over_when_the_other_is_killed(deploy):
@@ -35,39 +40,138 @@ def test_two_workers_share_the_partitions_and_one_takes_over_when_the_other_is_k
     assert_equals_simulate(deployment)
 
 
-def test_a_worker_takes_over_from_one_that_crashed_while_it_asked_to_commit(deploy):
-    deployment = deploy(partitions=4)
+@pytest.mark.parametrize("guarantee", ["exactly_once", "at_least_once"])
+def test_one_of_two_workers_is_killed_at_each_step_of_a_commit_and_the_other_goes_on(deploy, guarantee):
+    deployment = deploy(partitions=2, REENGAGE_GUARANTEE=guarantee)
     heir = deployment.start_worker(data="heir", faults=SMALL)
     heir.wait_until_ready()
-    crashing = Faults(crash_at="committing", crash_after=3, batch=20)
-    crashed = deployment.start_worker(data="crashed", faults=crashing)
-    crashed.wait_until_ready()
-    deployment.produce(History(23, records=1_500, partitions=4))
-    until(lambda: not crashed.running, "the crash")
+    with Load(deployment, endless(23, partitions=2)):
+        for step in STEPS_OF[guarantee]:
+            kill_one_of_two(deployment, step, after=3)
+        deployment.wait_for_commits(3)
+    stop_and_compare(deployment, [heir])
+
+
+def kill_one_of_two(deployment, step, after):
+    """Have a second worker join, and end itself at the step's n-th occurrence."""
+    faults = replace(SMALL, crash_at=step, crash_after=after)
+    crashed = deployment.start_worker(data="crashed", faults=faults)
+    until(lambda: not crashed.running, f"the crash at {step}")
+    assert crashed.exit_code() == -signal.SIGKILL, crashed.log()
     deployment.expel_dead_workers()
-    deployment.wait_for_commits(10)
-    heir.stop()
-    deployment.drain()
-    assert_equals_simulate(deployment)
 
 
-def test_a_frozen_worker_that_wakes_up_after_another_took_over_writes_nothing(deploy):
-    deployment = deploy(partitions=1)
+def test_a_worker_frozen_with_a_transaction_open_wakes_up_after_another_took_over_and_writes_nothing(deploy):
+    zombie_wakes_up(deploy(partitions=1), "produced", after=5)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("after", [1, 4, 9])
+@pytest.mark.parametrize("step", STEPS_OF["exactly_once"])
+def test_a_worker_frozen_at_any_step_of_a_commit_writes_nothing_that_counts_when_it_wakes_up(
+    deploy, step, after
+):
+    zombie_wakes_up(deploy(partitions=1), step, after)
+
+
+def zombie_wakes_up(deployment, step, after):
     records = list(History(24, records=1_200, partitions=1))
     deployment.produce(records[:800])
-    zombie = deployment.start_worker(data="zombie", faults=SMALL)
-    deployment.wait_for_commits(5)
-    zombie.process.send_signal(signal.SIGSTOP)
+    faults = replace(SMALL, crash_at=step, crash_after=after, freeze=True)
+    zombie = deployment.start_worker(data="zombie", faults=faults)
+    wait_until_frozen(zombie)
     deployment.expel_dead_workers()
     heir = deployment.start_worker(data="heir", faults=SMALL)
+    heir.wait_until_ready()
     deployment.wait_for_commits(5)
-    zombie.process.send_signal(signal.SIGCONT)
+    revive(zombie)
     deployment.produce(records[800:])
-    until(lambda: zombie.log().count("generation") >= 2, "its return to the group")
-    zombie.stop()
-    heir.stop()
+    until(lambda: len(owned(zombie)) >= 2, "its return to the group")
+    stop_and_compare(deployment, [zombie, heir])
+
+
+def test_a_third_to_fifth_worker_join_and_leave_under_load(deploy):
+    deployment = deploy(partitions=3)
+    with Load(deployment, endless(26, partitions=3)) as load:
+        come_and_go(deployment, load)
+
+
+@pytest.mark.soak
+def test_a_third_to_fifth_worker_join_and_leave_under_load_at_least_once(deploy):
+    deployment = deploy(partitions=5, REENGAGE_GUARANTEE="at_least_once")
+    with Load(deployment, endless(27, partitions=5)) as load:
+        come_and_go(deployment, load)
+
+
+def come_and_go(deployment, load):
+    workers = {}
+    for name in ("one", "two", "three", "four", "five"):
+        workers[name] = deployment.start_worker(data=name, faults=SMALL)
+        workers[name].wait_until_ready()
+    deployment.wait_for_commits(5)
+    workers.pop("two").kill()
+    deployment.expel_dead_workers()
+    deployment.wait_for_commits(5)
+    workers.pop("four").stop()
+    workers.pop("one").stop()
+    deployment.wait_for_commits(5)
+    load.finish()
+    stop_and_compare(deployment, workers.values())
+
+
+@pytest.mark.parametrize(
+    ("guarantee", "slow_ms"),
+    [
+        ("exactly_once", 300),
+        pytest.param("at_least_once", 300, marks=pytest.mark.soak),
+        # Longer than a revocation waits for it: the partition is given up and opened again.
+        pytest.param("exactly_once", 7_000, marks=pytest.mark.soak),
+    ],
+)
+def test_a_partition_is_kept_across_rebalances_while_the_broker_answers_slowly(deploy, guarantee, slow_ms):
+    deployment = deploy(partitions=3, REENGAGE_GUARANTEE=guarantee)
+    deployment.produce(History(28, records=1_500, partitions=3))
+    slow = Faults(batch=100, wakes=20, heartbeat_ms=200, slow_ms=slow_ms)
+    workers = []
+    for name in ("one", "two", "three"):
+        workers.append(deployment.start_worker(data=name, faults=slow))
+        workers[-1].wait_until_ready()
+        deployment.wait_for_commits(2)
+    workers.pop().stop()
+    deployment.wait_for_commits(2)
+    given = [(before, after) for each in workers for before, after in pairwise(owned(each))]
+    assert any(unit.startswith("members-") for before, after in given for unit in before & after)
+    stop_and_compare(deployment, workers)
+
+
+def stop_and_compare(deployment, workers):
+    """Let one worker do what is left, from a folder that is new to it or has been away, and compare everything."""
+    for worker in workers:
+        worker.stop()
     deployment.drain()
-    assert_equals_simulate(deployment)
+    assert_equals_simulate(deployment, repeats=deployment.settings().guarantee == "at_least_once")
+    assert_folder_holds_the_changelog(deployment)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("guarantee", ["exactly_once", "at_least_once"])
+def test_one_of_two_workers_is_killed_at_a_random_step_twenty_times(deploy, guarantee):
+    rnd = random.Random(29)
+    deployment = deploy(partitions=3, REENGAGE_GUARANTEE=guarantee)
+    workers = {name: deployment.start_worker(data=name, faults=SMALL) for name in ("one", "two")}
+    with Load(deployment, endless(29, partitions=3)):
+        for _ in range(20):
+            name = rnd.choice(("one", "two"))
+            workers.pop(name).stop()
+            faults = replace(SMALL, crash_at=rnd.choice(STEPS_OF[guarantee]), crash_after=rnd.randint(1, 20))
+            crashed = deployment.start_worker(data=name, faults=faults)
+            until(lambda crashed=crashed: not crashed.running, f"the crash of {faults}")
+            assert crashed.exit_code() == -signal.SIGKILL, crashed.log()
+            if rnd.random() < 0.5:
+                deployment.expel_dead_workers()
+            workers[name] = deployment.start_worker(data=name, faults=SMALL)
+            deployment.wait_for_commits(rnd.randint(1, 10))
+    stop_and_compare(deployment, workers.values())
 
 
 @pytest.mark.soak
@@ -113,9 +217,9 @@ def end(deployment, workers, name, rnd):
         if what == "expel":
             deployment.expel_dead_workers()
     elif what == "freeze":
-        worker.process.send_signal(signal.SIGSTOP)
+        freeze(worker)
         time.sleep(rnd.choice((1, 3, 12)))
-        worker.process.send_signal(signal.SIGCONT)
+        revive(worker)
 
 
 @pytest.mark.soak
