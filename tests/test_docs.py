@@ -142,3 +142,15 @@ def test_every_error_of_a_dead_letter_is_explained():
     page = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
     table = page[page.index("| error | means |") :]
     assert set(re.findall(r"`([a-z_]+)`(?=[, |])", table)) >= set(symbols)
+
+
+def test_every_fault_in_the_guarantees_names_tests_that_exist():
+    page = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")
+    rows = [row.split(" | ") for row in re.findall(r"^\| (?!fault )(.+) \|$", page, re.MULTILINE)]
+    assert rows
+    written = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    tests = set(re.findall(r"^ *(?:async )?def (test_\w+)\(", written, re.MULTILINE))
+    for fault, *_, proof in rows:
+        named = re.findall(r"`(test_\w+)`", proof)
+        assert named, fault
+        assert set(named) <= tests, set(named) - tests
