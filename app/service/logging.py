@@ -13,17 +13,24 @@ if TYPE_CHECKING:
 # They tell at ERROR, several times a second, what a command reports once as an error of its own.
 _REPEATERS = ("aiokafka", "faust", "mode")
 
+REPEAT_AFTER_S = 10.0
+"""How long one of these is not heard again with the same words."""
+
+_MOST_WORDS = 1_000
+
 
 def configure_logging(settings: "Settings", *, level: int = logging.WARNING) -> None:
     """Send the logs of this process to standard error, from `level` on; replaces what was configured before.
 
     Commands that end by themselves keep the default, and hear nothing of Kafka's client and Faust; the worker passes
-    INFO, and hears their warnings.
+    INFO, and hears their warnings, the same words once in a while.
     """
     handler = log_handler(settings)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     if level >= logging.WARNING:
-        handler.addFilter(lambda record: record.name.partition(".")[0] not in _REPEATERS)
+        handler.addFilter(lambda record: not _repeats(record))
+    else:
+        handler.addFilter(Sparing())
     for name in _REPEATERS:
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -34,6 +41,37 @@ def log_handler(settings: "Settings") -> logging.Handler:
     formatter = RedactingFormatter(secrets_of(settings))
     handler.setFormatter(formatter)
     return handler
+
+
+class Sparing(logging.Filter):
+    """Lets an entry of Kafka's client and Faust pass once in `REPEAT_AFTER_S`, and then says how often it came.
+
+    While a broker is away, each partition of a worker complains fifty times a second, and would fill a disk overnight.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._heard: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Called by `logging` for each entry."""
+        if not _repeats(record):
+            return True
+        words = record.name, record.getMessage()
+        heard_s, spared = self._heard.get(words, (0.0, 0))
+        if heard_s and record.created - heard_s < REPEAT_AFTER_S:
+            self._heard[words] = heard_s, spared + 1
+            return False
+        if len(self._heard) >= _MOST_WORDS:
+            self._heard.clear()
+        self._heard[words] = record.created, 0
+        if spared:
+            record.msg, record.args = f"{words[1]} ({spared} more since the last time)", ()
+        return True
+
+
+def _repeats(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] in _REPEATERS
 
 
 def secrets_of(settings: "Settings") -> list[str]:
