@@ -55,7 +55,7 @@ def settings_page() -> str:
         *rows,
         "",
         "A duration is a whole number and a unit: `500ms`, `30s`, `20m`, `2h`, `7d`, `3w`; days and weeks are exact",
-        "multiples of 24 hours.",
+        "multiples of 24 hours. A size is a whole number and `KiB`, `MiB` or `GiB`: `64MiB`.",
     )
 
 

@@ -1,15 +1,12 @@
-"""Who owns what: (processor, partition) is given out as one unit, evenly, and stays where it is when it can.
+"""Who owns what, as the consumer group's protocol carries it: claims with a worker's subscription, shares with its assignment.
 
-All inputs of a unit go to the same worker, since they feed one state. A worker keeps what it had, up to its share, so
-that a rebalance moves no more states than it must; of which processor it keeps how many matters too, for one of them
-has nearly all the work.
+All inputs of a unit, (processor, partition), go to the same worker, since they feed one state. What is given to whom is
+decided in `runtime.shares`.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
@@ -18,125 +15,78 @@ from aiokafka.coordinator.protocol import (
     ConsumerProtocolMemberMetadata,
 )
 
+from app.runtime.shares import Claim, Share, share_out
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from aiokafka.cluster import ClusterMetadata
 
-Unit = tuple[str, int]
-"""(processor's name, partition number)."""
+    from app.runtime.shares import Unit
 
 _VERSION = 0
 
-
-class _Claim(msgspec.Struct, array_like=True, frozen=True):
-    """What a worker tells the group's leader: the units it holds."""
-
-    units: list[Unit] = []
+C = TypeVar("C", Claim, Share)
 
 
-def share_out(units: Iterable[Unit], claims: Mapping[str, Sequence[Unit]]) -> dict[str, list[Unit]]:
-    """Give every unit to exactly one worker.
+class UnitAssignor(AbstractPartitionAssignor):
+    """Assigns whole units. The leader of the group runs `assign`, every member the rest.
 
-    `claims` holds for each worker the units it holds now; a unit claimed by several goes to the first by name. Shares
-    differ by one at most. Deterministic: sorted by worker and unit.
-    """
-    workers = sorted(claims)
-    left = sorted(set(units))
-    fewest, extra = divmod(len(left), len(workers))
-    shares: dict[str, list[Unit]] = {worker: [] for worker in workers}
-    free = set(left)
-    for place, worker in enumerate(workers):
-        for unit in _in_turn(set(claims[worker]) & free, place):
-            larger = sum(len(share) > fewest for share in shares.values())
-            room = fewest + (1 if larger < extra or len(shares[worker]) > fewest else 0)
-            if len(shares[worker]) < room:
-                shares[worker].append(unit)
-                free.discard(unit)
-    for unit in sorted(free):
-        least = min(workers, key=lambda worker: (len(shares[worker]), _of_processor(unit, shares[worker])))
-        shares[least].append(unit)
-    return {worker: sorted(share) for worker, share in shares.items()}
-
-
-def _in_turn(units: Iterable[Unit], start: int) -> list[Unit]:
-    """The first unit of every processor, then the second of every one, and so on; every worker starts with another one.
-
-    So those that a worker cannot keep, the last, are not of the same processor with all workers.
-    """
-    rounds: dict[str, list[Unit]] = {}
-    for unit in sorted(units):
-        rounds.setdefault(unit[0], []).append(unit)
-    names = deque(sorted(rounds))
-    names.rotate(-start)
-    in_turn = zip_longest(*(rounds[name] for name in names))
-    return [unit for turn in in_turn for unit in turn if unit is not None]
-
-
-def _of_processor(unit: Unit, share: Sequence[Unit]) -> int:
-    """How many units of the same processor the share holds."""
-    return sum(name == unit[0] for name, _ in share)
-
-
-def make_assignor(processors: Mapping[str, Sequence[str]]) -> type[AbstractPartitionAssignor]:
-    """An assignor class for one worker; aiokafka calls its class methods, so what the worker holds is kept on it.
-
-    `processors` gives the full names of each processor's input topics.
+    aiokafka calls the methods of the class itself: what a worker was given last is kept on it, so each worker has a
+    subclass of its own, from `make_assignor`.
     """
 
-    class UnitAssignor(AbstractPartitionAssignor):
-        """Assigns whole units, stickily. The leader of the group runs `assign`, every member the rest."""
+    name = "reengage-units"
+    given: Share = Share()
 
-        name = "reengage-units"
-        held: _Claim = _Claim()
 
+def make_assignor(
+    processors: Mapping[str, Sequence[str]], claim: Callable[[], Claim] = Claim
+) -> type[UnitAssignor]:
+    """An assignor class for one worker.
+
+    Args:
+        processors: full names of each processor's input topics; the units of those named first are the last to move.
+        claim: what this worker claims, asked for whenever it joins the group; must not block.
+    """
+
+    class WorkersAssignor(UnitAssignor):
         @classmethod
         def assign(
             cls, cluster: ClusterMetadata, members: Mapping[str, ConsumerProtocolMemberMetadata]
         ) -> dict[str, ConsumerProtocolMemberAssignment]:
-            units = [
-                (name, partition)
-                for name, topics in processors.items()
-                for partition in sorted(cluster.partitions_for_topic(topics[0]) or ())
-            ]
-            shares = share_out(units, _claims(members))
+            units = {
+                name: cluster.partitions_for_topic(topics[0]) or () for name, topics in processors.items()
+            }
+            claims = {member: _decode(metadata.user_data, Claim) for member, metadata in members.items()}
             return {
-                member: ConsumerProtocolMemberAssignment(_VERSION, _by_topic(share), b"")
-                for member, share in shares.items()
+                member: ConsumerProtocolMemberAssignment(
+                    _VERSION, _by_topic(share.owned), msgspec.msgpack.encode(share)
+                )
+                for member, share in share_out(units, claims).items()
             }
 
         @classmethod
         def metadata(cls, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
-            claim = msgspec.msgpack.encode(cls.held)
-            return ConsumerProtocolMemberMetadata(_VERSION, sorted(topics), claim)
+            return ConsumerProtocolMemberMetadata(_VERSION, sorted(topics), msgspec.msgpack.encode(claim()))
 
         @classmethod
         def on_assignment(cls, assignment: ConsumerProtocolMemberAssignment) -> None:
-            leaders = {topics[0]: name for name, topics in processors.items()}
-            units = [
-                (leaders[topic], partition)
-                for topic, partitions in assignment.assignment
-                if topic in leaders
-                for partition in partitions
-            ]
-            cls.held = _Claim(sorted(units))
+            cls.given = _decode(assignment.user_data, Share)
 
-    def _by_topic(share: Sequence[Unit]) -> list[tuple[str, list[int]]]:
+    def _by_topic(owned: Sequence[Unit]) -> list[tuple[str, list[int]]]:
         partitions: dict[str, list[int]] = {}
-        for name, partition in share:
+        for name, partition in owned:
             for topic in processors[name]:
                 partitions.setdefault(topic, []).append(partition)
         return sorted(partitions.items())
 
-    return UnitAssignor
+    return WorkersAssignor
 
 
-def _claims(members: Mapping[str, Any]) -> dict[str, list[Unit]]:
-    """What each member says it holds; bytes of an unknown form claim nothing."""
-    claims: dict[str, list[Unit]] = {}
-    for member, metadata in members.items():
-        try:
-            claims[member] = msgspec.msgpack.decode(metadata.user_data or b"\x90", type=_Claim).units
-        except msgspec.DecodeError:
-            claims[member] = []
-    return claims
+def _decode(said: Any, kind: type[C]) -> C:
+    """What the bytes say; those of an unknown form say nothing."""
+    try:
+        return msgspec.msgpack.decode(said or b"\x90", type=kind)
+    except msgspec.DecodeError:
+        return kind()

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
@@ -18,15 +19,19 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from app.domain.errors import UserError
-from app.runtime.assignor import Unit, make_assignor
+from app.runtime.assignor import make_assignor
+from app.runtime.holdings import Holdings
 from app.runtime.hosting.fetching import Fetching
 from app.runtime.partition import Partition, Phase
+from app.runtime.shares import Claim
+from app.runtime.standbys import Standbys
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from app.runtime.merge import InputRecord
     from app.runtime.processor import Host, Processor
+    from app.runtime.shares import Unit
 
 log = logging.getLogger(__name__)
 
@@ -69,11 +74,16 @@ class Intake(ConsumerRebalanceListener):
             for processor in processors
             for topic in processor.inputs
         }
-        assignor = make_assignor({p.name: [host.full_name(topic) for topic in p.inputs] for p in processors})
-        self._fetching = Fetching(host.client_options, host.application, assignor, **consumer_options)
+        self._assignor = make_assignor(
+            {p.name: [host.full_name(topic) for topic in p.inputs] for p in processors}, self._claim
+        )
+        self._fetching = Fetching(host.client_options, host.application, self._assignor, **consumer_options)
+        self._holdings = Holdings(host.folder)
+        self.standbys = Standbys(host, self.processors, self._holdings.offsets, self._fetching.rejoin)
+        self.restoring: dict[Unit, tuple[int, int]] = {}
+        """(done, total) changelog offsets of every unit whose state is being restored."""
         self._opening: dict[Unit, asyncio.Task[None]] = {}
         self._failures: dict[Unit, int] = {}
-        self._suspect: set[Unit] = set()
         self._starts: dict[TopicPartition, int] = {}
         self._assigned = asyncio.Event()
         self.failed: asyncio.Future[None] | None = None
@@ -81,8 +91,10 @@ class Intake(ConsumerRebalanceListener):
     async def run(self) -> None:
         """Join the group and work until cancelled. Raises when the worker cannot go on at all."""
         self.failed = asyncio.get_running_loop().create_future()
+        await self._holdings.find(self.processors)
         await self._fetching.start(self._by_topic, self)
         lag = asyncio.create_task(self._report_lag_regularly())
+        standbys = asyncio.create_task(self.standbys.run(), name="standbys")
         try:
             while True:
                 await self._fetching.wait(0.05)
@@ -92,6 +104,8 @@ class Intake(ConsumerRebalanceListener):
                 await self._hand_out()
         finally:
             lag.cancel()
+            standbys.cancel()
+            await asyncio.wait({standbys})
             await self._stop()
 
     @property
@@ -214,7 +228,9 @@ class Intake(ConsumerRebalanceListener):
             self._read_on(self.partitions[unit])
         for unit in self.partitions.keys() - kept:
             await self._close(unit)
+        self._stand_by(units)
         opened = {unit: self._new(unit) for unit in new}
+        self._share_memory([*self.partitions.values(), *opened.values()])
         results = await asyncio.gather(
             *(partition.fence() for partition in opened.values()), return_exceptions=True
         )
@@ -238,6 +254,36 @@ class Intake(ConsumerRebalanceListener):
             generation,
             ", ".join(f"{name}-{number}" for name, number in sorted(units)),
         )
+
+    def _claim(self) -> Claim:
+        """What this worker tells the group's leader when it joins."""
+        for unit in self.partitions:
+            self._look_how_far(unit)
+        return Claim(
+            owned=sorted(self.partitions),
+            standing=sorted(self.standbys.units),
+            held=[(*unit, offset) for unit, offset in sorted(self._holdings.offsets.items())],
+            standbys=self.host.standbys,
+        )
+
+    def _look_how_far(self, unit: Unit) -> None:
+        """Note how much of its changelog an owned unit's state holds, if it is open and sound."""
+        partition = self.partitions[unit]
+        if partition.phase in (Phase.READY, Phase.HELD):
+            self._holdings.note(unit, partition.changelog_offset)
+
+    def _stand_by(self, owned: set[Unit]) -> None:
+        """Stand by for what was given besides; and let go of what is owned from here on, which is opened next."""
+        given = self._assignor.given
+        standbys = set(given.standbys) - owned
+        self._holdings.clear_doubted(standbys)
+        self.standbys.keep(standbys, given.warming)
+
+    def _share_memory(self, partitions: Sequence[Partition]) -> None:
+        """Each processor's partitions get equal parts of what may be kept in memory."""
+        counts = Counter(partition.processor.name for partition in partitions)
+        for partition in partitions:
+            partition.remember(max(1, self.host.cached_states // counts[partition.processor.name]))
 
     def _units(self, assigned: list[TopicPartition]) -> set[Unit]:
         """The units of an assignment; one that lacks an input of a partition is refused."""
@@ -273,9 +319,9 @@ class Intake(ConsumerRebalanceListener):
         """Restore a fenced partition and begin to read."""
         try:
             started = time.monotonic()
-            rebuild = unit in self._suspect
+            rebuild = self._holdings.doubted(unit)
             count = await partition.bring_up(
-                lambda done, total: self._on_progress(partition, done, total), rebuild=rebuild
+                lambda done, total: self._restored(partition, done, total), rebuild=rebuild
             )
             log.info(
                 "%r is ready: %d changelog records in %.2f s", partition, count, time.monotonic() - started
@@ -284,7 +330,7 @@ class Intake(ConsumerRebalanceListener):
             self._opening.pop(unit, None)
             self._read_on(partition)
             self._failures.pop(unit, None)
-            self._suspect.discard(unit)
+            self._holdings.trust(unit)
         except asyncio.CancelledError:
             self._opening.pop(unit, None)
             raise
@@ -295,6 +341,12 @@ class Intake(ConsumerRebalanceListener):
             self._opening.pop(unit, None)
             log.warning("%r cannot be opened: %r", partition, error)
             self._reopen(partition, error)
+        finally:
+            self.restoring.pop(unit, None)
+
+    def _restored(self, partition: Partition, done: int, total: int) -> None:
+        self.restoring[partition.processor.name, partition.number] = done, total
+        self._on_progress(partition, done, total)
 
     async def _look_for_gaps(self, partition: Partition) -> None:
         """Refuse an input that has lost records we have not applied. Raises UserError: no retry would find them."""
@@ -312,7 +364,7 @@ class Intake(ConsumerRebalanceListener):
         """
         unit = (partition.processor.name, partition.number)
         if not isinstance(error, KafkaError | TimeoutError | UserError):
-            self._suspect.add(unit)
+            self._holdings.doubt(unit)
         if self.partitions.get(unit) is not partition or unit in self._opening:
             return
         self._opening[unit] = asyncio.create_task(
@@ -346,6 +398,7 @@ class Intake(ConsumerRebalanceListener):
         if task is not None:
             task.cancel()
             await asyncio.wait({task})
+        self._look_how_far(unit)
         partition = self.partitions.pop(unit)
         await partition.close()
 

@@ -15,6 +15,7 @@ dropped, and it is opened again from its position.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
 import logging
 import shutil
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import TopicPartition
 
 from app.runtime.deciding import Decided, Decider
+from app.runtime.holdings import unit_folder
 from app.runtime.merge import InputRecord, Merge
 from app.runtime.position import Position, load_position
 from app.runtime.promotion import UnfinishedPromotionError
@@ -95,6 +97,7 @@ class Partition:
             host.client_options, transactional_id, host.full_name(processor.changelog), number
         )
         self._store: Store[Any] | None = None
+        self._cached_states = host.cached_states
         self._decider: Decider | None = None
         self._inbox: list[InputRecord] | None = None
         self._lease = 0
@@ -138,6 +141,21 @@ class Partition:
             and self.merge.drained_until_ms() is not None
         )
 
+    @property
+    def changelog_offset(self) -> int | None:
+        """The next changelog offset that its state on disk lacks; None while it is not open, or cannot be read."""
+        mark = None
+        # RocksDB's errors have no type of their own; whoever asks goes on without an answer.
+        with contextlib.suppress(Exception):
+            mark = self._store.changelog_mark() if self._store is not None else None
+        return mark.next_offset if mark is not None else None
+
+    def remember(self, states: int) -> None:
+        """Keep at most so many decoded states in memory, from now on."""
+        self._cached_states = states
+        if self._store is not None:
+            self._store.remember(states)
+
     async def fence(self) -> None:
         """Take the partition over: from here on whoever wrote it before writes no more. Asks the brokers twice or so."""
         await self._writer.open()
@@ -148,13 +166,15 @@ class Partition:
         `rebuild` throws away what is on disk and takes everything from the changelog.
         """
         self._move(Phase.RESTORING)
-        host, folder = self.host, self.host.folder / self.processor.name / str(self.number)
+        host, folder = self.host, unit_folder(self.host.folder, (self.processor.name, self.number))
 
         def open_store(emptied: bool) -> Store[Any]:
             if emptied or rebuild:
                 shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True, exist_ok=True)
-            return Store(folder, self._core, host.block_cache)
+            store = Store(folder, self._core, host.block_cache, write_buffers=host.write_buffers)
+            store.remember(self._cached_states)
+            return store
 
         changelog = host.full_name(self.processor.changelog)
         self._store, count = await restore(host.client_options, changelog, self.number, open_store, progress)

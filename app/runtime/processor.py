@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from rocksdict import Cache
+    from rocksdict import Cache, WriteBufferManager
 
     from app.domain.entity import Core
     from app.wire.codec import Codec
@@ -60,6 +60,9 @@ class Host:
         wall_clock: whether the wall clock moves the time of a drained partition.
         now_ms: the wall clock.
         version: Reengage's version, for the journal.
+        block_cache, write_buffers: RocksDB's memory, shared by all partitions; None: each has its own.
+        cached_states: decoded states kept in memory across batches, of each processor all partitions together.
+        standbys: how many workers should stand by for each unit; 0: this one does for none.
     """
 
     application: str
@@ -76,6 +79,9 @@ class Host:
     now_ms: Callable[[], int]
     version: str
     block_cache: Cache | None = None
+    write_buffers: WriteBufferManager | None = None
+    cached_states: int = 200_000
+    standbys: int = 0
     crash_point: Callable[[str], None] = field(default=lambda _step: None)
     """Called with the name of each step of a commit; tests of faults end the process in it."""
     observer: Observer = field(default_factory=Observer)

@@ -10,16 +10,18 @@ from __future__ import annotations
 import struct
 import time
 from collections import deque
+from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
-from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch, WriteBufferManager, WriteOptions
 
 from app.domain.entity import NEVER_MS, Entity
 from app.runtime.deadlines import DeadlineIndex, Entry
 from app.runtime.layout import (
     CHANGELOG_KEY,
+    DEADLINE,
     POSITION_KEY,
     PROMOTION_KEY,
     deadline_key,
@@ -41,6 +43,7 @@ _HEAD = struct.Struct(">QH")
 """What stands before part 0 of an entity: its indexed due time, and the size of the applied offsets that follow."""
 
 _NEVER = struct.pack(">Q", NEVER_MS)
+_HEAD_KEY = part_key(0, "")
 
 
 class ChangelogMark(msgspec.Struct, array_like=True, frozen=True):
@@ -57,13 +60,17 @@ class Sealed(NamedTuple):
     deadlines: dict[Entry, bool]
 
 
-def open_options(cache: Cache | None = None) -> Options:
-    """RocksDB options for a partition: raw bytes, small write buffers, a block cache shared by all partitions."""
+def open_options(cache: Cache | None = None, write_buffers: WriteBufferManager | None = None) -> Options:
+    """RocksDB options for a partition: raw bytes, small write buffers; `cache` and `write_buffers` bound those of all
+    partitions that share them.
+    """
     options = Options(raw_mode=True)
     options.create_if_missing(True)
     options.set_write_buffer_size(16 << 20)
     options.set_max_write_buffer_number(2)
     options.set_max_background_jobs(2)
+    if write_buffers is not None:
+        options.set_write_buffer_manager(write_buffers)
     blocks = BlockBasedOptions()
     blocks.set_bloom_filter(10, block_based=False)
     if cache is not None:
@@ -87,15 +94,17 @@ class Store(Generic[E]):
         core: Core[E],
         cache: Cache | None = None,
         *,
+        write_buffers: WriteBufferManager | None = None,
         logged: bool = False,
         partitions: int = 1,
     ) -> None:
-        self._db = Rdict(str(folder), options=open_options(cache))
+        self._db = Rdict(str(folder), options=open_options(cache, write_buffers))
         writing = WriteOptions()
         writing.disable_wal = not logged
         self._db.set_write_options(writing)
         self._core = core
         self._partitions = partitions
+        self._most = CACHED_ENTITIES * partitions
         self.deadlines = DeadlineIndex(self)
         self._young: dict[str, E] = {}
         self._old: dict[str, E] = {}
@@ -106,6 +115,13 @@ class Store(Generic[E]):
     def dirty(self) -> bool:
         """The batch being decided has kept something."""
         return bool(self._kept)
+
+    def remember(self, entities: int) -> None:
+        """Keep no more decoded entities than this across batches, nor than `CACHED_ENTITIES`; those too many go at once."""
+        self._most = entities
+        if len(self._young) + len(self._old) > entities:
+            self._old = {}
+            self._young = dict(islice(self._young.items(), max(0, len(self._young) - entities // 2), None))
 
     def holds(self, key: str) -> bool:
         """The entity is in memory: it has been read or made here before."""
@@ -193,15 +209,25 @@ class Store(Generic[E]):
         self._old.pop(key, None)
 
     def restore(self, records: list[tuple[bytes, bytes | None]], changelog_next_offset: int) -> None:
-        """Apply committed changelog records, with the deadlines they imply. Only before the first `get`."""
+        """Apply committed changelog records, with the deadlines they imply. Only before the first `get`.
+
+        A deadline that is replaced goes: whoever follows a changelog for weeks would else keep all there ever were.
+        """
         batch = WriteBatch(raw_mode=True)
-        for key, value in records:
+        latest = dict(records)
+        heads = [key for key in latest if key[:2] == _HEAD_KEY]
+        before = dict(zip(heads, self._db.get(heads), strict=True)) if heads else {}
+        for key, value in latest.items():
             if value is None:
                 batch.delete(key)
-                continue
-            batch.put(key, value)
-            if key[:2] == b"e\0" and value[:8] != _NEVER:
-                batch.put(b"d" + value[:8] + key[2:], b"")
+            else:
+                batch.put(key, value)
+            if key in before:
+                due, old = value and value[:8], before[key]
+                if old is not None and old[:8] not in (due, _NEVER):
+                    batch.delete(DEADLINE + old[:8] + key[2:])
+                if due is not None and due != _NEVER:
+                    batch.put(DEADLINE + due + key[2:], b"")
         batch.put(CHANGELOG_KEY, _encode_mark(changelog_next_offset))
         self._db.write(batch)
 
@@ -277,7 +303,7 @@ class Store(Generic[E]):
 
     def _remember(self, entity: E) -> None:
         """Two generations stand in for a list of recent use: what is not met again while one fills up is dropped."""
-        if len(self._young) >= CACHED_ENTITIES * self._partitions // 2:
+        if len(self._young) >= min(CACHED_ENTITIES * self._partitions, self._most) // 2:
             self._old, self._young = self._young, {}
         self._young[entity.key] = entity
 

@@ -130,7 +130,17 @@ RESTORE = Metric(
     "gauge",
     ("processor", "partition"),
     "Changelog offsets a partition still has to apply before it is ready; only while it is restored.",
-    "It falls steadily. To shorten restores, keep REENGAGE_DATA on a disk that survives the worker.",
+    "It falls steadily. To shorten restores, keep REENGAGE_DATA on a disk that survives the worker, and REENGAGE_STANDBYS "
+    "above 0 with two workers or more.",
+)
+STANDBY_LAG = Metric(
+    "reengage_standby_lag_offsets",
+    "gauge",
+    ("processor", "partition"),
+    "Changelog offsets committed by a partition's owner that the standby on this worker has not applied yet, by the last "
+    "fetch.",
+    "What would be left to restore if this worker took the partition over. Usually below what half a second brings. If it "
+    "stays above 100,000, the worker is too busy to stand by: start another one.",
 )
 LAG = Metric(
     "reengage_lag_records",
@@ -169,6 +179,7 @@ METRICS = (
     BROKEN,
     PARTITIONS,
     RESTORE,
+    STANDBY_LAG,
     LAG,
     OLDEST,
     TIME,
@@ -202,11 +213,10 @@ class WorkerMetrics(Observer):
         self._broken = self._counter(BROKEN)
         self._commit_seconds = self._histogram(COMMIT_SECONDS)
         self._batch_records = self._histogram(BATCH_RECORDS)
-        self._restoring: dict[tuple[str, int], int] = {}
 
     def watch(self, intake: Intake) -> None:
         """Let the gauges read this intake, each time they are asked for."""
-        self.registry.register(_Gauges(intake, self._restoring))
+        self.registry.register(_Gauges(intake))
         for processor in intake.processors:
             # From 0: a counter that first shows itself at 1 has not grown, to an alert.
             for counter in (self._records, self._rerouted, self._bugs, self._woken, self._broken):
@@ -236,10 +246,6 @@ class WorkerMetrics(Observer):
         """See `Observer`."""
         self._bugs.labels(processor).inc()
 
-    def restoring(self, partition: Partition, done: int, total: int) -> None:
-        """A state is being restored: `done` of `total` changelog offsets are applied."""
-        self._restoring[partition.processor.name, partition.number] = total - done
-
     def _counter(self, metric: Metric) -> Counter:
         return Counter(metric.name, metric.meaning, metric.labels, registry=self.registry)
 
@@ -252,13 +258,13 @@ class WorkerMetrics(Observer):
 class _Gauges(Collector):
     """Reads the partitions when Prometheus asks."""
 
-    def __init__(self, intake: Intake, restoring: dict[tuple[str, int], int]) -> None:
+    def __init__(self, intake: Intake) -> None:
         self._intake = intake
-        self._remaining = restoring
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Called by the registry at each scrape."""
         phases, restore, lag, oldest, time = map(_gauge, (PARTITIONS, RESTORE, LAG, OLDEST, TIME))
+        standby_lag = _gauge(STANDBY_LAG)
         counts: dict[tuple[str, Phase], int] = {
             (processor, phase): 0 for processor in self._intake.processors for phase in Phase
         }
@@ -266,7 +272,8 @@ class _Gauges(Collector):
             counts[processor, partition.phase] += 1
             place = [processor, str(number)]
             if partition.phase is Phase.RESTORING:
-                restore.add_metric(place, self._remaining.get((processor, number), 0))
+                done, total = self._intake.restoring.get((processor, number), (0, 0))
+                restore.add_metric(place, total - done)
             time.add_metric(place, partition.position.time_ms / 1000)
             if partition.merge is not None:
                 oldest_ms = partition.merge.oldest_ms()
@@ -275,9 +282,12 @@ class _Gauges(Collector):
             behind = self._intake.lag(partition)
             if behind is not None:
                 lag.add_metric(place, behind)
+        for (processor, number), standby in self._intake.standbys.units.items():
+            if standby.lag is not None:
+                standby_lag.add_metric([processor, str(number)], standby.lag)
         for (processor, phase), count in counts.items():
             phases.add_metric([processor, phase.value], count)
-        return phases, restore, lag, oldest, time
+        return phases, restore, standby_lag, lag, oldest, time
 
 
 def _gauge(metric: Metric) -> GaugeMetricFamily:

@@ -17,6 +17,9 @@ from app.playbooks.values import duration_ms
 
 MASK = "***"
 
+_SIZE = re.compile(r"([1-9][0-9]{0,8})(KiB|MiB|GiB)")
+_UNIT_BYTES = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_COUNT = re.compile(r"[0-9]{1,9}")
 _MILLISECONDS = re.compile(r"([0-9]{1,9})ms")
 # What Kafka allows in the name of a topic; groups and transactional ids are held to the same, so that all three
 # can be put together from settings without escaping.
@@ -49,6 +52,24 @@ def _read_duration_ms(text: str) -> int:
     """As in playbooks, and milliseconds besides."""
     found = _MILLISECONDS.fullmatch(text)
     return int(found[1]) if found else duration_ms(text)
+
+
+def _read_size_bytes(text: str) -> int:
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is not a size such as 64MiB (KiB, MiB or GiB)")
+    return int(found[1]) * _UNIT_BYTES[found[2]]
+
+
+def count(least: int, most: int) -> Kind:
+    """A whole number from `least` to `most`."""
+
+    def read(text: str) -> int:
+        if not _COUNT.fullmatch(text) or not least <= int(text) <= most:
+            raise ValueError(f"{text!r} is not a whole number from {least:,} to {most:,}")
+        return int(text)
+
+    return Kind(f"whole number from {least:,} to {most:,}", read)
 
 
 def _read_servers(text: str) -> str:
@@ -113,6 +134,7 @@ def _read_folder(text: str) -> Path:
 
 
 DURATION = Kind("duration", _read_duration_ms)
+SIZE = Kind("size", _read_size_bytes)
 SERVERS = Kind("host:port, comma-separated", _read_servers)
 KAFKA_NAME = Kind("letters, digits, `.`, `_`, `-`", _read_kafka_name)
 URL = Kind("URL", _read_url, _show_url)

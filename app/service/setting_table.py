@@ -33,8 +33,10 @@ class Setting:
 
     @property
     def attribute(self) -> str:
-        """Its name on `Settings`; a duration carries its unit there."""
+        """Its name on `Settings`; a duration and a size carry their unit there."""
         stem = self.name.removeprefix(PREFIX).lower()
+        if self.kind is kinds.SIZE:
+            return f"{stem}_bytes"
         return f"{stem}_ms" if self.kind is kinds.DURATION else stem
 
     @property
@@ -124,5 +126,29 @@ SETTINGS: tuple[Setting, ...] = (
         "10s",
         kinds.DURATION,
         "How long after the last old record history counts as being loaded, so that the wall clock moves no time",
+    ),
+    Setting(
+        "REENGAGE_STANDBYS",
+        "1",
+        kinds.count(0, 9),
+        "How many other workers keep a copy of each partition's state, ready to take over; 0: restored when taken over",
+    ),
+    Setting(
+        "REENGAGE_CACHED_STATES",
+        "200000",
+        kinds.count(1, 100_000_000),
+        "Decoded states kept in memory, of each processor; about 1.5 KB each, 50,000 of a partition at most",
+    ),
+    Setting(
+        "REENGAGE_BLOCK_CACHE",
+        "64MiB",
+        kinds.SIZE,
+        "Blocks of stored states that RocksDB keeps in memory, for all partitions and standbys together",
+    ),
+    Setting(
+        "REENGAGE_WRITE_BUFFERS",
+        "128MiB",
+        kinds.SIZE,
+        "Written states that RocksDB gathers in memory before it writes files, for all partitions and standbys together",
     ),
 )

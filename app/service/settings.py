@@ -46,6 +46,10 @@ class Settings:
     guarantee: str
     grace_ms: int
     idle_ms: int
+    standbys: int
+    cached_states: int
+    block_cache_bytes: int
+    write_buffers_bytes: int
 
     def client_options(self) -> dict[str, Any]:
         """Keyword arguments every aiokafka client takes: bootstrap_servers, security_protocol, ssl_context, sasl_*.

@@ -39,7 +39,8 @@ def health(intake: Intake) -> tuple[int, dict[str, Any]]:
     """HTTP status and report of a worker.
 
     200 and `ready` once the worker is a member of its group and every partition it owns is ready, be it none; else
-    503, and `joining` or `not ready`. `partitions` are by processor and number, each as `_report` has it.
+    503, and `joining` or `not ready`. `partitions` are by processor and number, each as `_report` has it. So are
+    `standbys`, whose state is no part of the status: nobody waits for them.
     """
     partitions = [partition for _, partition in sorted(intake.partitions.items())]
     if not intake.joined:
@@ -48,22 +49,38 @@ def health(intake: Intake) -> tuple[int, dict[str, Any]]:
         status = "ready"
     else:
         status = "not ready"
-    report = {"status": status, "partitions": [_report(intake, partition) for partition in partitions]}
+    report = {
+        "status": status,
+        "partitions": [_report(intake, partition) for partition in partitions],
+        "standbys": [
+            {
+                "processor": processor,
+                "partition": number,
+                "phase": standby.phase.value,
+                "lag_offsets": standby.lag,
+            }
+            for (processor, number), standby in sorted(intake.standbys.units.items())
+        ],
+    }
     return OK if status == "ready" else UNAVAILABLE, report
 
 
 def _report(intake: Intake, partition: Partition) -> dict[str, Any]:
     """One partition: its phase, what it has committed since it was opened here, and how far it is.
 
+    `restored_offsets` of `to_restore_offsets` of the changelog are applied; both null but while the state is restored.
     `time` is the partition's time, null before the first record; `lag` the records not applied yet, null while that is
     not known; `committed_at` the wall time of the last commit here; `caught_up_at` the wall time by which nothing was left
     to apply, to commit or to fire, null while something is.
     """
     time_ms, caught_up_ms = partition.position.time_ms, intake.caught_up_ms(partition)
+    restored, to_restore = intake.restoring.get((partition.processor.name, partition.number), (None, None))
     return {
         "processor": partition.processor.name,
         "partition": partition.number,
         "phase": partition.phase.value,
+        "restored_offsets": restored,
+        "to_restore_offsets": to_restore,
         "records": partition.committed_records,
         "time": format_instant(time_ms) if time_ms else None,
         "lag": intake.lag(partition),

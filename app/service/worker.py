@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import uvloop
-from rocksdict import Cache
+from rocksdict import Cache, WriteBufferManager
 
 from app.broker.topics import partition_counts, verify_topics
 from app.domain.calendar import load_tables
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BLOCK_CACHE_BYTES = 64 << 20
-"""RocksDB blocks kept in memory, for all partitions of the worker together."""
-
 CONSUMER_OPTIONS = {
     "session_timeout_ms": 10_000,
-    "heartbeat_interval_ms": 2_000,
+    "heartbeat_interval_ms": 500,
     "rebalance_timeout_ms": 30_000,
 }
+"""Half a second after the group's coordinator has missed a worker the others hear of it: the session timeout, that, and what is left
+to restore are how long its partitions stand still.
+"""
 
 
 def run(settings: Settings, *, port: int | None = None, until_drained: bool = False) -> int:
@@ -83,7 +83,7 @@ async def _serve(
         running,
         folder=folder / "faust",
         web_port=port,
-        on_progress=lambda *progress: report_restore(metrics, *progress),
+        on_progress=report_restore,
         consumer_options=CONSUMER_OPTIONS,
     )
     add_pages(app, metrics)
@@ -131,7 +131,10 @@ async def make_host(settings: Settings, folder: Path, *, wall_clock: bool, obser
         wall_clock=wall_clock,
         now_ms=lambda: time.time_ns() // 1_000_000,
         version=version("reengage"),
-        block_cache=Cache(BLOCK_CACHE_BYTES),
+        block_cache=Cache(settings.block_cache_bytes),
+        write_buffers=WriteBufferManager(settings.write_buffers_bytes, allow_stall=False),
+        cached_states=settings.cached_states,
+        standbys=settings.standbys,
         observer=observer,
     )
 
@@ -163,8 +166,7 @@ def _usable(port: int) -> int:
     return port
 
 
-def report_restore(metrics: WorkerMetrics, partition: Partition, done: int, total: int) -> None:
-    """Say how far a restore is; in the log where it takes long enough to wonder."""
-    metrics.restoring(partition, done, total)
+def report_restore(partition: Partition, done: int, total: int) -> None:
+    """Say in the log how far a restore is, where it takes long enough to wonder."""
     if total > 100_000:  # noqa: PLR2004  below that it is over before it is read
         log.info("restoring %r: %d of %d changelog offsets", partition, done, total)

@@ -46,6 +46,7 @@ class Faults(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     batch: records; wakes: silent members woken in a batch; slice: deadlines read at once; cached: members in memory.
     heartbeat_ms, session_ms: of the consumer group; transaction_ms: after which a transaction is aborted, and a request
     to a broker given up.
+    short: changelog offsets that may be left to restore when a partition is taken over while another holds its state.
     """
 
     crash_at: str = ""
@@ -60,6 +61,7 @@ class Faults(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     heartbeat_ms: int = 0
     session_ms: int = 0
     transaction_ms: int = 0
+    short: int = 0
 
     def dump(self) -> str:
         return msgspec.json.encode(self).decode()
@@ -163,6 +165,11 @@ def shrink(faults: Faults) -> None:
         deciding.SWEEP_SLICE = faults.slice
     if faults.cached:
         store.CACHED_ENTITIES = faults.cached
+    if faults.short:
+        from app.runtime import shares, standbys
+
+        shares.SHORT_OFFSETS = faults.short
+        standbys.WARM_EVERY_S = 0.5
     if faults.replayed:
         from app.tools.replay import event_time, target
 

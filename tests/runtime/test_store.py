@@ -16,7 +16,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from rocksdict import Cache, DbClosedError, Options
+from rocksdict import DbClosedError, Options
 
 from app.domain.entity import NEVER_MS
 from app.runtime import store as module
@@ -86,8 +86,8 @@ def write_and_die(folder: str, batches: int, write_buffer_bytes: int) -> None:
     """What a process does that is killed after so many batches, each of two members and their deadlines."""
     usual = module.open_options
 
-    def options(cache: Cache | None = None) -> Options:
-        made = usual(cache)
+    def options(*shared: object) -> Options:
+        made = usual(*shared)
         made.set_write_buffer_size(write_buffer_bytes)
         return made
 
@@ -234,6 +234,16 @@ class TestEviction:
             commit(store)
             assert len(store._young) + len(store._old) <= 6
 
+    def test_it_may_be_told_to_hold_fewer_from_now_on(self, store: SomeStore):
+        for number in range(6):
+            put(store, f"m{number}", str(number))
+            commit(store)
+        store.remember(2)
+        assert len(store._young) + len(store._old) <= 2
+        for number in range(6):
+            assert text_of(store, f"m{number}") == str(number)
+            assert len(store._young) + len(store._old) <= 2
+
     def test_what_is_used_stays(self, store: SomeStore):
         put(store, "m", "a")
         commit(store)
@@ -369,14 +379,16 @@ class TestRestore:
         assert mark is not None
         assert mark.next_offset == 13
 
-    def test_every_entity_has_its_deadline(self, store: SomeStore, records):
-        """An entry of a state that was replaced may be there too: the engine passes over it."""
-        store.restore(records, 13)
+    @pytest.mark.parametrize("cut", [0, 1, 4, 6, 9])
+    def test_every_entity_has_its_deadline_and_no_other(self, store: SomeStore, records, cut: int):
+        """Whoever follows a changelog for weeks would else keep every one there ever was."""
+        store.restore(records[:cut], cut)
+        store.restore(records[cut:], 13)
         due = []
         while (entry := store.deadlines.first()) is not None:
             due.append(entry)
             store.deadlines.pop()
-        assert due == [(5, "m1"), (6, "m2"), (9, "m1")]
+        assert due == [(9, "m1")]
 
     def test_restored_twice_is_restored(self, store: SomeStore, records):
         store.restore(records, 13)

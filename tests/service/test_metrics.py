@@ -29,13 +29,15 @@ def partition(number=0, phase=Phase.READY, time_ms=0, merge=None):
     )
 
 
-def watched(*partitions, lag=0):
+def watched(*partitions, lag=0, restoring=None, standbys=None):
     metrics = WorkerMetrics("acme-")
     metrics.watch(
         SimpleNamespace(
             processors={"members": None},
             partitions={("members", each.number): each for each in partitions},
             lag=lambda _partition: lag,
+            restoring=restoring or {},
+            standbys=SimpleNamespace(units=standbys or {("members", 9): SimpleNamespace(lag=0)}),
             host=SimpleNamespace(now_ms=lambda: NOW_MS),
         )
     )
@@ -116,8 +118,7 @@ def test_partitions_are_counted_by_phase_and_a_phase_without_one_is_0():
 def test_what_is_left_to_restore_is_shown_while_it_is_restored_only():
     place = {"processor": "members", "partition": "3"}
     restoring = partition(3, Phase.RESTORING)
-    metrics = watched(restoring)
-    metrics.restoring(restoring, 400, 1_000)
+    metrics = watched(restoring, restoring={("members", 3): (400, 1_000)})
     assert metrics.registry.get_sample_value("reengage_restore_remaining_offsets", place) == 600
     restoring.phase = Phase.READY
     assert metrics.registry.get_sample_value("reengage_restore_remaining_offsets", place) is None
@@ -145,3 +146,11 @@ def test_the_age_of_the_oldest_record_that_waits_is_shown_and_0_where_none_does(
 def test_a_partition_that_reads_nothing_shows_no_age():
     place = {"processor": "members", "partition": "0"}
     assert watched(partition()).registry.get_sample_value(OLDEST.name, place) is None
+
+
+def test_the_lag_of_a_standby_is_shown_once_it_is_known():
+    standbys = {("members", 4): SimpleNamespace(lag=17), ("members", 5): SimpleNamespace(lag=None)}
+    value = watched(standbys=standbys).registry.get_sample_value
+    name = "reengage_standby_lag_offsets"
+    assert value(name, {"processor": "members", "partition": "4"}) == 17
+    assert value(name, {"processor": "members", "partition": "5"}) is None

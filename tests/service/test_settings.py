@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.domain.errors import UserError, UserErrors
 from app.service.logging import RedactingFormatter, secrets_of
-from app.service.setting_kinds import DURATION
+from app.service.setting_kinds import DURATION, SIZE, count
 from app.service.setting_table import SETTINGS
 from app.service.settings import Settings, find_settings, load_settings
 
@@ -50,6 +50,8 @@ def test_defaults_are_those_of_the_contract(tmp_path):
     assert settings.security_protocol == "PLAINTEXT"
     assert (settings.app, settings.topic_prefix, settings.guarantee) == ("reengage", "", "exactly_once")
     assert (settings.grace_ms, settings.idle_ms) == (2_000, 10_000)
+    assert (settings.standbys, settings.cached_states) == (1, 200_000)
+    assert (settings.block_cache_bytes, settings.write_buffers_bytes) == (64 << 20, 128 << 20)
     assert settings.playbooks is None
     assert settings.data.name == "reengage"
 
@@ -149,6 +151,24 @@ def test_days_and_weeks_are_exact_multiples_of_24_hours(text, hours):
 def test_anything_else_is_no_duration(text):
     with pytest.raises(ValueError, match="is no duration"):
         DURATION.read(text)
+
+
+@pytest.mark.parametrize(("text", "size"), [("1KiB", 1_024), ("64MiB", 64 << 20), ("2GiB", 2 << 30)])
+def test_a_size_is_its_number_times_its_unit(text, size):
+    assert SIZE.read(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "64", "64MB", "0MiB", "-1MiB", "1.5GiB", "1 GiB"])
+def test_anything_else_is_no_size(text):
+    with pytest.raises(ValueError, match="is not a size"):
+        SIZE.read(text)
+
+
+@pytest.mark.parametrize("text", ["", "-1", "10", "1.0", "one"])
+def test_a_count_is_a_whole_number_within_its_bounds(text):
+    assert count(0, 9).read("9") == 9
+    with pytest.raises(ValueError, match="is not a whole number from 0 to 9"):
+        count(0, 9).read(text)
 
 
 def test_sasl_needs_mechanism_user_and_password_together(tmp_path):

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from app.domain.errors import UserError
+from app.runtime import standby
 from app.runtime.partition import Phase
 from app.runtime.position import Position
 from app.service.settings import load_settings
@@ -31,9 +32,11 @@ def partition(number, phase=Phase.READY):
     )
 
 
-def intake(*partitions, joined=True):
+def intake(*partitions, joined=True, restoring=None, standbys=None):
     return SimpleNamespace(
         joined=joined,
+        restoring=restoring or {},
+        standbys=SimpleNamespace(units=standbys or {}),
         partitions={("members", each.number): each for each in partitions},
         lag=lambda _partition: None,
         caught_up_ms=lambda _partition: None,
@@ -47,7 +50,7 @@ def test_a_worker_whose_partitions_are_all_ready_is_ready():
 
 
 def test_a_worker_that_owns_nothing_is_ready_once_it_has_joined():
-    assert health(intake()) == (200, {"status": "ready", "partitions": []})
+    assert health(intake()) == (200, {"status": "ready", "partitions": [], "standbys": []})
 
 
 def test_a_worker_that_has_not_joined_its_group_is_not():
@@ -69,12 +72,29 @@ def test_what_is_not_known_of_a_partition_is_null():
             "processor": "members",
             "partition": 0,
             "phase": "ready",
+            "restored_offsets": None,
+            "to_restore_offsets": None,
             "records": 0,
             "time": None,
             "lag": None,
             "committed_at": None,
             "caught_up_at": None,
         }
+    ]
+
+
+def test_how_far_a_restore_is_stands_with_its_partition():
+    _, report = health(intake(partition(0, Phase.RESTORING), restoring={("members", 0): (40, 100)}))
+    (told,) = report["partitions"]
+    assert (told["restored_offsets"], told["to_restore_offsets"]) == (40, 100)
+
+
+def test_standbys_are_told_of_and_hold_up_nobody():
+    standing = SimpleNamespace(phase=standby.Phase.OPENING, lag=None)
+    status, report = health(intake(standbys={("members", 3): standing}))
+    assert (status, report["status"]) == (200, "ready")
+    assert report["standbys"] == [
+        {"processor": "members", "partition": 3, "phase": "opening", "lag_offsets": None}
     ]
 
 

@@ -106,6 +106,10 @@ class Fetching:
         generation: int = self.consumer._coordinator.generation  # noqa: SLF001
         return generation
 
+    def rejoin(self) -> None:
+        """Have the group share out its work anew, as soon as it can."""
+        self.consumer._coordinator.request_rejoin()  # noqa: SLF001
+
     async def starts_of(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """Offset of the first record each log still holds. Asks the brokers."""
         starts: dict[TopicPartition, int] = await self.consumer.beginning_offsets(list(places))

@@ -29,7 +29,18 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from faust.app.base import BootStrategy
 
-from app.runtime import assignor, intake, merge, partition, restore, store, writer
+from app.runtime import (
+    assignor,
+    holdings,
+    intake,
+    merge,
+    partition,
+    restore,
+    standby,
+    standbys,
+    store,
+    writer,
+)
 from app.runtime.hosting import app, fetching, producing
 
 if TYPE_CHECKING:
@@ -66,7 +77,9 @@ def test_every_private_part_that_is_used_is_named_here(module: ModuleType):
     assert private_names(module) <= private_names(sys.modules[__name__])
 
 
-@pytest.mark.parametrize("module", [assignor, intake, merge, partition, restore, store, writer])
+@pytest.mark.parametrize(
+    "module", [assignor, holdings, intake, merge, partition, restore, standby, standbys, store, writer]
+)
 def test_none_is_used_outside_hosting(module: ModuleType):
     assert private_names(module) == set()
 
@@ -211,6 +224,10 @@ class TestSubscription:
             assert type(consumer._coordinator) is GroupCoordinator
             assert consumer._coordinator.generation == -1
         assert "self._coordinator.generation = response.generation_id" in source(group_coordinator)
+
+    def test_a_rebalance_can_be_asked_for(self):
+        assert parameters(GroupCoordinator.request_rejoin) == ["self"]
+        assert "self._rejoin_needed_fut.done()" in source(GroupCoordinator.need_rejoin)
 
     def test_a_rebalance_is_told_before_and_after(self):
         for moment in ("on_partitions_revoked", "on_partitions_assigned"):
