@@ -276,11 +276,10 @@ class TestBeginningAnew:
         self, owner: Owner, follower: Follower, caplog: pytest.LogCaptureFixture, unused_tcp_port: int
     ):
         await owner.work(owner.open_store(False), {"a": ("1", 5)})
-        there = dict(owner.kafka.options)
         follower.host.client_options["bootstrap_servers"] = f"127.0.0.1:{unused_tcp_port}"
         follower.start()
         await follower.until(lambda: "try again" in caplog.text)
-        follower.host.client_options |= there
+        follower.host.client_options.update(owner.kafka.options)
         assert texts(await assert_taken_over(owner, follower), "a") == ["1"]
 
 
