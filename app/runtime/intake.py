@@ -94,7 +94,7 @@ class Intake(ConsumerRebalanceListener):
         await self._holdings.find(self.processors)
         await self._fetching.start(self._by_topic, self)
         lag = asyncio.create_task(self._report_lag_regularly())
-        standbys = asyncio.create_task(self.standbys.run(), name="standbys")
+        self.standbys.start()
         try:
             while True:
                 await self._fetching.wait(0.05)
@@ -104,8 +104,7 @@ class Intake(ConsumerRebalanceListener):
                 await self._hand_out()
         finally:
             lag.cancel()
-            standbys.cancel()
-            await asyncio.wait({standbys})
+            await self.standbys.stop()
             await self._stop()
 
     @property

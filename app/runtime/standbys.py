@@ -77,6 +77,8 @@ class Standbys:
         self._failures: dict[Unit, int] = {}
         self._retry_at_s: dict[Unit, float] = {}
         self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
 
     def keep(self, units: Collection[Unit], warming: Collection[Unit]) -> None:
         """From here on stand by for these units and no others; of `warming` say when they have caught up.
@@ -93,23 +95,32 @@ class Standbys:
                 self.units[unit] = self._new(unit)
         self._changed.set()
 
-    async def run(self) -> None:
-        """Follow the changelogs until cancelled; then everything is closed."""
-        try:
-            while True:
-                await self._changed.wait()
-                if not self.units:
-                    self._changed.clear()
-                    continue
-                try:
-                    await self._follow()
-                except Exception as error:  # noqa: BLE001  what a worker stands by for must not end what it owns
-                    level = logging.WARNING if isinstance(error, KafkaError | OSError) else logging.ERROR
-                    log.log(level, "standbys cannot read their changelogs, and try again: %r", error)
-                    self._changed.set()
-                    await asyncio.sleep(RECONNECT_S)
-        finally:
-            self.keep((), ())
+    def start(self) -> None:
+        """Follow the changelogs of what is kept, until `stop`."""
+        self._task = asyncio.create_task(self._run(), name="standbys")
+
+    async def stop(self) -> None:
+        """Stand by for nothing any more; all stores are closed on return."""
+        self._stopping = True
+        self.keep((), ())
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def _run(self) -> None:
+        # A flag besides the cancellation: the consumer swallows one that comes while it is being stopped.
+        while not self._stopping:
+            await self._changed.wait()
+            if not self.units:
+                self._changed.clear()
+                continue
+            try:
+                await self._follow()
+            except Exception as error:  # noqa: BLE001  what a worker stands by for must not end what it owns
+                level = logging.WARNING if isinstance(error, KafkaError | OSError) else logging.ERROR
+                log.log(level, "standbys cannot read their changelogs, and try again: %r", error)
+                self._changed.set()
+                await asyncio.sleep(RECONNECT_S)
 
     def _new(self, unit: Unit) -> Standby:
         name, number = unit

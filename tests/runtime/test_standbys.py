@@ -44,22 +44,20 @@ class Follower:
         }
         self.held: dict[tuple[str, int], int] = {}
         self.warm = 0
-        self._task: asyncio.Task[None] | None = None
+        self.standbys = Standbys(self.host, self.processors, self.held, self._count_warm)
 
     def start(self, *, warming: bool = False) -> None:
         self.held = find_held(self.host.folder, self.processors)
         self.standbys = Standbys(self.host, self.processors, self.held, self._count_warm)
         self.standbys.keep([UNIT], [UNIT] if warming else [])
-        self._task = asyncio.create_task(self.standbys.run())
+        self.standbys.start()
 
     def _count_warm(self) -> None:
         self.warm += 1
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
-            self._task = None
+        async with asyncio.timeout(20):
+            await self.standbys.stop()
 
     @property
     def standby(self) -> Standby:
@@ -173,6 +171,19 @@ class TestFollowing:
         told = dict(follower.held)
         await follower.stop()
         assert find_held(follower.host.folder, ["members", "desk"]) == told
+
+    async def test_told_to_stop_while_it_lets_go_of_its_consumer_it_stops(
+        self, owner: Owner, follower: Follower
+    ):
+        """The consumer swallows a cancellation that comes while it is being stopped."""
+        await owner.work(owner.open_store(False), {"a": ("1", 5)})
+        for steps in range(20):
+            follower.start()
+            await follower.until_caught_up(owner.kafka, owner.changelog)
+            follower.standbys.keep((), ())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            await follower.stop()
 
     async def test_it_says_once_that_it_is_warm(
         self, owner: Owner, follower: Follower, monkeypatch: pytest.MonkeyPatch
