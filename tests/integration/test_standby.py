@@ -113,6 +113,7 @@ def test_when_the_owner_is_killed_its_standby_has_hardly_anything_to_restore(dep
     assert_equals_simulate(deployment)
 
 
+@pytest.mark.soak
 def test_in_a_rolling_restart_every_worker_goes_on_with_what_its_folder_holds(deploy):
     """Owners become standbys and owners again."""
     deployment = deploy()
@@ -142,6 +143,7 @@ def test_in_a_rolling_restart_every_worker_goes_on_with_what_its_folder_holds(de
     assert_equals_simulate(deployment)
 
 
+@pytest.mark.soak
 def test_a_standby_that_is_killed_goes_on_where_it_was_and_one_that_lost_its_disk_from_the_start(deploy):
     deployment = deploy()
     records = list(History(52, records=1_200))
