@@ -189,10 +189,11 @@ class TestFollowing:
 
         follower.start()
         await follower.until_caught_up(owner.kafka, owner.changelog)
-        monkeypatch.setattr(AIOKafkaConsumer, "stop", stop)
-        follower.standbys.keep((), ())
-        await letting_go.wait()
-        await follower.stop()
+        with monkeypatch.context() as patched:
+            patched.setattr(AIOKafkaConsumer, "stop", stop)
+            follower.standbys.keep((), ())
+            await letting_go.wait()
+            await follower.stop()
 
     async def test_it_says_once_that_it_is_warm(
         self, owner: Owner, follower: Follower, monkeypatch: pytest.MonkeyPatch
