@@ -17,8 +17,9 @@ from app.playbooks.values import duration_ms
 
 MASK = "***"
 
-_SIZE = re.compile(r"([1-9][0-9]{0,8})(KiB|MiB|GiB)")
+_SIZE = re.compile(r"([1-9][0-9]{0,12})(KiB|MiB|GiB)")
 _UNIT_BYTES = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_LARGEST_SIZE_BYTES = 1 << 50
 _COUNT = re.compile(r"[0-9]{1,9}")
 _MILLISECONDS = re.compile(r"([0-9]{1,9})ms")
 # What Kafka allows in the name of a topic; groups and transactional ids are held to the same, so that all three
@@ -30,11 +31,15 @@ _LARGEST_PORT = 65_535
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of value: `name` for the documents, `read` from text, `show` for people (masked where needed)."""
+    """A kind of value: `name` for the documents, `read` from text, `show` for people (masked where needed).
+
+    `write` gives the text that is read as a value; secrets are not written.
+    """
 
     name: str
     read: Callable[[str], Any]
     show: Callable[[str], str] = str
+    write: Callable[[Any], str] = str
 
 
 def one_of(*choices: str) -> Kind:
@@ -56,9 +61,10 @@ def _read_duration_ms(text: str) -> int:
 
 def _read_size_bytes(text: str) -> int:
     found = _SIZE.fullmatch(text)
-    if found is None:
+    size_bytes = int(found[1]) * _UNIT_BYTES[found[2]] if found else 0
+    if not 0 < size_bytes <= _LARGEST_SIZE_BYTES:
         raise ValueError(f"{text!r} is not a size such as 64MiB (KiB, MiB or GiB)")
-    return int(found[1]) * _UNIT_BYTES[found[2]]
+    return size_bytes
 
 
 def count(least: int, most: int) -> Kind:
@@ -133,8 +139,8 @@ def _read_folder(text: str) -> Path:
     return path
 
 
-DURATION = Kind("duration", _read_duration_ms)
-SIZE = Kind("size", _read_size_bytes)
+DURATION = Kind("duration", _read_duration_ms, write=lambda ms: f"{ms}ms")
+SIZE = Kind("size", _read_size_bytes, write=lambda size_bytes: f"{size_bytes >> 10}KiB")
 SERVERS = Kind("host:port, comma-separated", _read_servers)
 KAFKA_NAME = Kind("letters, digits, `.`, `_`, `-`", _read_kafka_name)
 URL = Kind("URL", _read_url, _show_url)

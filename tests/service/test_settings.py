@@ -158,7 +158,13 @@ def test_a_size_is_its_number_times_its_unit(text, size):
     assert SIZE.read(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "64", "64MB", "0MiB", "-1MiB", "1.5GiB", "1 GiB"])
+@given(st.integers(1, 1 << 20), st.sampled_from(["KiB", "MiB", "GiB"]))
+def test_a_size_and_a_duration_are_written_as_they_are_read(number, unit):
+    size, duration_ms = SIZE.read(f"{number}{unit}"), DURATION.read(f"{number}ms")
+    assert (SIZE.read(SIZE.write(size)), DURATION.read(DURATION.write(duration_ms))) == (size, duration_ms)
+
+
+@pytest.mark.parametrize("text", ["", "64", "64MB", "0MiB", "-1MiB", "1.5GiB", "1 GiB", "9999999GiB"])
 def test_anything_else_is_no_size(text):
     with pytest.raises(ValueError, match="is not a size"):
         SIZE.read(text)

@@ -100,8 +100,6 @@ def environment_of(settings: Settings) -> dict[str, str]:
             value = value.get_secret_value()
         elif isinstance(value, Path):
             value = value.absolute()
-        elif isinstance(value, int):
-            value = f"{value}ms"
         if value is not None:
-            environ[setting.name] = str(value)
+            environ[setting.name] = setting.kind.write(value)
     return environ
