@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bench.load import load
 from bench.oracle import expect
@@ -16,12 +16,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bench.generate import Workload
-    from bench.process import Contender
     from bench.site import Site
 
 
 STEADY_S = 1.0
 """A shorter time of steady work says nothing."""
+
+
+class Ran(Protocol):
+    """What did the work: a process that has ended, or several (`process.Contender`, `fleet.Fleet`)."""
+
+    @property
+    def seconds(self) -> float:
+        """From its start to its end."""
+
+    @property
+    def peak_rss_bytes(self) -> int:
+        """The most memory it held at once."""
+
+    def cpu_s(self, from_ms: float, to_ms: float) -> float:
+        """Processor time used between two instants (epoch ms)."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +100,11 @@ def measure_drain(
     site: Site,
     system: str,
     workload: Workload,
-    run: Callable[[Site, int], Contender],
+    run: Callable[[Site, int], Ran],
     say: Callable[[str], None],
     *,
     silent_timers: bool = True,
+    partitions: int = PARTITIONS,
 ) -> Drain:
     """Load the workload, have `run` apply it, and see what came of it.
 
@@ -100,15 +115,16 @@ def measure_drain(
         run: takes the site and the number of events, and returns when all are applied and the process has ended.
         say: takes what is being done, for people.
         silent_timers: see `oracle.expect`.
+        partitions: of the site's topics.
     """
     end_ms = time.time_ns() // 1_000_000
     say(f"{system}: loading {workload.events:,} events")
-    asyncio.run(load(site, workload.activities(end_ms), PARTITIONS))
+    asyncio.run(load(site, workload.activities(end_ms), partitions))
     say(f"{system}: {site.guarantee}, applying {workload.events:,} events")
     contender = run(site, workload.events)
     say(f"{system}: checking its outputs")
-    outputs: Outputs = asyncio.run(read_outputs(site, PARTITIONS))
-    expected = expect(workload.activities(end_ms), PARTITIONS, silent_timers=silent_timers)
+    outputs: Outputs = asyncio.run(read_outputs(site, partitions))
+    expected = expect(workload.activities(end_ms), partitions, silent_timers=silent_timers)
     return Drain(
         system=system,
         guarantee=site.guarantee,

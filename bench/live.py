@@ -37,7 +37,9 @@ class Line:
         producer: AIOKafkaProducer,
         consumer: AIOKafkaConsumer,
         hear: Callable[[Any, float], None],
+        partitions: int = PARTITIONS,
     ) -> None:
+        self._partitions = partitions
         self._prefix = site.prefix
         self._running = running
         self._producer = producer
@@ -49,7 +51,7 @@ class Line:
     async def send(self, record: Input) -> float:
         """Send one record without waiting for its acknowledgement; returns when that began."""
         key, value = encode_key(getattr(record, record.key_field)), self._codec.encode(record)
-        partition = murmur2_partition(key, PARTITIONS)
+        partition = murmur2_partition(key, self._partitions)
         sent_s = time.perf_counter()
         await self._producer.send(f"{self._prefix}{record.topic}", value, key=key, partition=partition)
         return sent_s
@@ -91,7 +93,11 @@ class Line:
 
 @asynccontextmanager
 async def opened_line(
-    site: Site, running: Contender, topics: Sequence[str], hear: Callable[[Any, float], None]
+    site: Site,
+    running: Contender,
+    topics: Sequence[str],
+    hear: Callable[[Any, float], None],
+    partitions: int = PARTITIONS,
 ) -> AsyncIterator[Line]:
     """A line that reads these output topics, read_committed and from their beginning."""
     options = site.settings.client_options()
@@ -101,9 +107,9 @@ async def opened_line(
     )
     await asyncio.gather(producer.start(), consumer.start())
     consumer.assign(
-        [TopicPartition(f"{site.prefix}{topic}", n) for topic in topics for n in range(PARTITIONS)]
+        [TopicPartition(f"{site.prefix}{topic}", n) for topic in topics for n in range(partitions)]
     )
-    line = Line(site, running, producer, consumer, hear)
+    line = Line(site, running, producer, consumer, hear, partitions)
     reading = asyncio.create_task(line.read())
     try:
         yield line

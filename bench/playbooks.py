@@ -31,7 +31,10 @@ from app.wire.topics import MEMBER_INPUTS, RANK, REROUTED, load_topics
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from rocksdict import Cache
+
     from app.domain.playbook import Playbook
+    from app.runtime.deciding import Decided
 
 START_MS = 1_767_607_200_000
 MEMBERS = 500
@@ -63,14 +66,24 @@ class Ratio(NamedTuple):
 
 
 class Contender:
-    """One partition with its members, fed batch by batch; `cold`: each member is read from RocksDB every time."""
+    """One partition with its members, fed batch by batch.
+
+    `cold`: each member is read from RocksDB every time. `cache`: for RocksDB's blocks; None leaves it its own default.
+    `folder` is made where missing; one that holds a store is gone on with.
+    """
 
     def __init__(
-        self, folder: Path, playbooks: PlaybookSet, events: Iterator[Event], *, cold: bool = False
+        self,
+        folder: Path,
+        playbooks: PlaybookSet,
+        events: Iterator[Event],
+        *,
+        cold: bool = False,
+        cache: Cache | None = None,
     ) -> None:
         core = MemberCore(playbooks)
         processor = Processor("members", (REROUTED, *MEMBER_INPUTS), "member_id", REROUTED, lambda: core)
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         host = Host(
             application="bench",
             client_options={},
@@ -86,7 +99,7 @@ class Contender:
             now_ms=lambda: START_MS,
             version="bench",
         )
-        self._store: Store[Any] = Store(folder, core)
+        self._store: Store[Any] = Store(folder, core, cache)
         self._decider = Decider(host, processor, 0, core, self._store, Position())
         self._events = events
         self._offsets = count()
@@ -99,11 +112,19 @@ class Contender:
 
     def round_us(self) -> float:
         """Microseconds of processor time an event, over one round: from the record's bytes to RocksDB."""
-        batches = [[self._record(next(self._events)) for _ in range(BATCH)] for _ in range(BATCHES)]
+        batches = self.prepared(BATCH, BATCHES)
         started = time.thread_time()
+        self.apply(batches)
+        return (time.thread_time() - started) / (BATCH * BATCHES) * 1e6
+
+    def prepared(self, size: int, number: int) -> list[list[InputRecord]]:
+        """The next events as so many batches of records of this size, to be given to `apply`."""
+        return [[self._record(next(self._events)) for _ in range(size)] for _ in range(number)]
+
+    def apply(self, batches: list[list[InputRecord]]) -> None:
+        """Decide and write batches, one after the other."""
         for batch in batches:
             self._commit(batch)
-        return (time.thread_time() - started) / (BATCH * BATCHES) * 1e6
 
     def close(self) -> None:
         """Let go of RocksDB."""
@@ -113,12 +134,13 @@ class Contender:
         value, key = shipped_codec().encode(event), event.member_id.encode()
         return InputRecord(event.occurred_at, RANK[event.topic], next(self._offsets), event.topic, key, value)
 
-    def _commit(self, batch: list[InputRecord]) -> None:
+    def _commit(self, batch: list[InputRecord]) -> Decided:
         if self._cold:
             for record in batch:
                 self._store.drop((record.key or b"").decode())
         decided = self._decider.decide(batch)
         self._store.write(decided.sealed, decided.outgoing.position, 0)
+        return decided
 
 
 def batches(events: Iterator[T], size: int = MAX_BATCH) -> Iterator[list[T]]:

@@ -108,6 +108,11 @@ class Contender:
         """The most memory it and its children held at once, as sampled."""
         return max((sample.rss_bytes for sample in self._samples), default=0)
 
+    @property
+    def rss_bytes(self) -> int:
+        """The memory it and its children held when last sampled; 0 before that."""
+        return self._samples[-1].rss_bytes if self._samples else 0
+
     def cpu_s(self, from_ms: float, to_ms: float) -> float:
         """Processor time used between two instants (epoch ms), interpolated between samples."""
         return self._cpu_at(to_ms) - self._cpu_at(from_ms)

@@ -16,7 +16,7 @@ from rich.table import Table
 from app.broker.distribution import KAFKA_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from rich.console import Console
 
@@ -123,8 +123,8 @@ class Report:
         )
         console.print(", ".join(f"{name} {number}" for name, number in self._versions.items()))
 
-    def write(self, file: Path) -> None:
-        """Write everything as one JSON object."""
+    def write(self, file: Path, more: Mapping[str, Any] | None = None) -> None:
+        """Write everything as one JSON object, with what a part measured that has a form of its own."""
         content = {
             "at": self._at,
             "machine": self._machine,
@@ -135,7 +135,7 @@ class Report:
             "wrong": self.wrong,
             "targets": [target._asdict() for target in self.targets()],
         }
-        file.write_text(json.dumps(content, indent=2) + "\n")
+        file.write_text(json.dumps(content | dict(more or {}), indent=2) + "\n")
 
     def _drain_table(self) -> Table:
         right = "events|events/s|with\nstart-up|per\ncore-s|peak\nMiB|outputs"
