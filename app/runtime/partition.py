@@ -26,6 +26,7 @@ from aiokafka import TopicPartition
 from app.runtime.deciding import Decided, Decider
 from app.runtime.holdings import unit_folder
 from app.runtime.merge import InputRecord, Merge
+from app.runtime.placement import SAMPLED, refuse_misplaced
 from app.runtime.position import Position, load_position
 from app.runtime.promotion import UnfinishedPromotionError
 from app.runtime.restore import restore
@@ -180,6 +181,8 @@ class Partition:
         self._store, count = await restore(host.client_options, changelog, self.number, open_store, progress)
         if (marker := self._store.promotion()) is not None:
             raise UnfinishedPromotionError(marker, repr(self))
+        sample = self._store.keys_after("", SAMPLED)
+        refuse_misplaced(sample, changelog, self.number, host.partitions[self.processor.changelog])
         position = load_position(self._store.position())
         self._decider = Decider(host, self.processor, self.number, self._core, self._store, position)
         self._task = asyncio.create_task(self._run(), name=f"partition {self!r}")

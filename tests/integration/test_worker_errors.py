@@ -8,6 +8,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
 
+from app.broker.topics import admin_client
 from tests.integration.history import History
 
 pytestmark = pytest.mark.broker
@@ -123,3 +124,26 @@ def test_an_input_cut_before_it_was_ever_read_is_read_from_what_is_left(deploy):
     deployment.produce(History(43, records=200, partitions=1))
     cut(deployment, TopicPartition(f"{deployment.prefix}activity", 0), 3)
     deployment.drain()
+
+
+def widen_all(deployment, partitions):
+    """Give every topic so many partitions, as an operator may who means well."""
+
+    async def create():
+        async with admin_client({"bootstrap_servers": deployment.broker}) as admin:
+            names = [name for name in await admin.list_topics() if name.startswith(deployment.prefix)]
+            await admin.create_partitions({name: NewPartitions(partitions) for name in names})
+
+    asyncio.run(create())
+
+
+def test_topics_given_more_partitions_after_they_were_used_are_refused(deploy):
+    """All alike, so that nothing differs from what is declared: without this, members would be met as new ones."""
+    deployment = deploy(partitions=1)
+    deployment.produce(History(43, records=200, partitions=1))
+    deployment.drain()
+    widen_all(deployment, 3)
+    printed = refusal(deployment)
+    assert f"error[partition-count] {deployment.prefix}internal-" in printed
+    assert "-changelog-0: holds the state of" in printed
+    assert "another REENGAGE_TOPIC_PREFIX" in printed
