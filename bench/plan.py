@@ -63,6 +63,7 @@ class Assumed(NamedTuple):
         partitions: of every topic.
         caches_mib: what the caches of a worker may hold.
         load: how busy a worker may be at the peak.
+        standbys: workers that keep a copy of each state, besides the one that works on it.
         copies: of every topic; `readers`: how many systems read each output.
         partitions_per_broker: copies of topic partitions a broker may hold.
         kept_days: for how many days of inputs, outputs and journal the brokers' disks are bought.
@@ -76,6 +77,7 @@ class Assumed(NamedTuple):
     partitions: int = 64
     caches_mib: int = 512
     load: float = 0.6
+    standbys: int = 1
     copies: int = 3
     readers: int = 2
     partitions_per_broker: int = 4_000
@@ -191,25 +193,31 @@ def commits_per_s(unit: UnitCosts, partitions: int, events_per_s: float) -> floa
 def _state(unit: UnitCosts, a: Assumed, workers: int) -> Iterator[Line]:
     """What one worker holds, when another has failed."""
     left = workers - 1
-    own = ceil(a.partitions / left)
+    own, kept = ceil(a.partitions / left), ceil(a.partitions * (1 + min(a.standbys, left - 1)) / left)
     yield Line("partitions of a worker, at most", f"{a.partitions} / {left}, rounded up", f"{own}")
-    held = a.members / a.partitions * own
+    yield Line(
+        "states of a worker, its standbys among them",
+        f"{a.partitions} x {1 + min(a.standbys, left - 1)} / {left}, rounded up",
+        f"{kept}",
+    )
+    each = a.members / a.partitions
+    held = each * kept
     yield Line(
         "disk of a worker",
-        f"{own} x {a.members / a.partitions:,.0f} members x {unit.disk_bytes:.0f} B, and as much again to compact",
+        f"{kept} x {each:,.0f} members x {unit.disk_bytes:.0f} B, and as much again to compact",
         f"{2 * held * unit.disk_bytes / GB:,.0f} GB",
     )
-    memory_mib = unit.worker_mib + own * unit.partition_mib + a.caches_mib + held * unit.readers_bytes / MIB
+    memory_mib = unit.worker_mib + kept * unit.partition_mib + a.caches_mib + held * unit.readers_bytes / MIB
     yield Line(
         "memory of a worker",
-        f"{unit.worker_mib:.0f} + {own} x {unit.partition_mib:.1f} + caches {a.caches_mib} MiB"
+        f"{unit.worker_mib:.0f} + {kept} x {unit.partition_mib:.1f} + caches {a.caches_mib} MiB"
         f" + {held:,.0f} members x {unit.readers_bytes:.1f} B",
         f"{memory_mib:,.0f} MiB",
     )
     yield Line(
         "page cache of a worker, so that no event waits for a disk",
-        f"{held:,.0f} members x {unit.disk_bytes:.0f} B",
-        f"{held * unit.disk_bytes / GB:,.0f} GB",
+        f"{own} x {each:,.0f} members x {unit.disk_bytes:.0f} B",
+        f"{own * each * unit.disk_bytes / GB:,.0f} GB",
     )
 
 
@@ -237,10 +245,11 @@ def _brokers(unit: UnitCosts, a: Assumed, mean: float, peak: float) -> Iterator[
         f" + {journal_peak:,.0f} B/s",
         f"{written / 1e6:.1f} MB/s",
     )
-    read = peak * (unit.input_bytes + a.readers * unit.output_bytes) + written * (a.copies - 1)
+    read = peak * (unit.input_bytes + a.readers * unit.output_bytes + a.standbys * unit.state_bytes)
+    read += written * (a.copies - 1)
     yield Line(
         "read, peak",
-        f"inputs once, outputs by {a.readers} readers, everything by {a.copies - 1} followers",
+        f"inputs once, outputs by {a.readers} readers, states by {a.standbys} standby, everything by {a.copies - 1} followers",
         f"{read / 1e6:.1f} MB/s",
     )
     topics = len(load_topics())

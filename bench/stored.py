@@ -22,7 +22,6 @@ from app.domain.members import MemberCore
 from app.playbooks.loader import DEFAULTS, load_playbooks
 from app.runtime.merge import MAX_BATCH
 from app.runtime.store import Store, open_options
-from app.service.worker import BLOCK_CACHE_BYTES
 from bench.lives import changelog_bytes, id_of, rows_of
 from bench.playbooks import START_MS, Contender
 
@@ -40,6 +39,8 @@ STEP_MS = 5
 """Between two events, as in the drain."""
 
 WRITTEN_AT_ONCE = 5_000
+BLOCK_CACHE_BYTES = 64 << 20
+"""As a worker has unless told otherwise."""
 
 
 class Size(NamedTuple):

@@ -6,28 +6,29 @@ Bytes are those of the log files of the bench's own broker, transaction markers 
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 import urllib.error
 import urllib.request
 from collections import Counter
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.domain.events import Activity
 from app.domain.outputs import WorkflowOpened
 from app.service.worker import free_port
 from app.wire.topics import JOURNAL, changelog_of, load_topics
-from bench.generate import Workload
 from bench.live import Waits, opened_line
+from bench.load import load
 from bench.reengage import worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from app.domain.events import Activity
     from bench.process import Contender
     from bench.site import Site
 
@@ -39,8 +40,11 @@ DRAINED_TIMEOUT_S = 60.0
 SETTLE_S = 5.0
 IDLE_S = 10.0
 WARM_UP_S = 5
-MEMBER_SHARE = 10
-"""Events for each member."""
+PAUSE_S = 10
+"""Between two events of a member, on average: its page has rested by then."""
+
+NEW_EVERY = 20
+"""Events, of which one is the first of a new member: what that opens is what is waited for."""
 
 DAY_S = 86_400
 
@@ -127,21 +131,38 @@ def measure_worker(
 
 
 async def _send(site: Site, watch: _Watch, partitions: int, rate: int, seconds: int) -> _Probe:
-    """Warm up, begin the watch, send, and wait until all is applied."""
+    """Make the members known, warm up, begin the watch, send, and wait until all is applied."""
+    members = rate * PAUSE_S
+    await load(site, (_activity(f"k{number}", number) for number in range(members)), partitions)
+    await asyncio.to_thread(watch.until_drained)
     warm, count = WARM_UP_S * rate, seconds * rate
-    workload = Workload(events=warm + count, members=max(1, (warm + count) // MEMBER_SHARE))
-    events = (partial(_now, activity) for activity in workload.activities(workload.span_ms))
+    events = (
+        partial(_activity, f"e{number}", who) for number, who in enumerate(whose(warm + count, members))
+    )
     probe = _Probe(warm)
     async with opened_line(site, watch.running, [WorkflowOpened.topic], probe.hear, partitions) as line:
-        probe.sent_s += await line.send_evenly((next(events) for _ in range(warm)), rate)
+        probe.sent_s += await line.send_evenly(islice(events, warm), rate)
         watch.begin()
         probe.sent_s += await line.send_evenly(events, rate)
         await asyncio.to_thread(watch.until_drained)
     return probe
 
 
-def _now(activity: Activity) -> Activity:
-    return replace(activity, occurred_at=time.time_ns() // 1_000_000)
+def whose(events: int, members: int) -> Iterator[int]:
+    """Which member each event is of: one of those known, and every so often another, known from then on to nobody."""
+    draw = random.Random(7).randrange
+    for number in range(events):
+        yield draw(members) if number % NEW_EVERY else members + number
+
+
+def _activity(event_id: str, member: int) -> Activity:
+    return Activity(
+        event_id=event_id,
+        member_id=f"m{member:07d}",
+        occurred_at=time.time_ns() // 1_000_000,
+        type="article.read",
+        channel="APP",
+    )
 
 
 class _Probe:
@@ -153,8 +174,9 @@ class _Probe:
         self._warm = warm
 
     def hear(self, opened: Any, read_s: float) -> None:
-        """Note an output: the number of its event is its cause."""
-        self._read_s.setdefault(int(opened.cause.removeprefix("e")), read_s)
+        """Note an output: its cause is the number of its event, behind `e`, or it made the members known."""
+        if opened.cause.startswith("e"):
+            self._read_s.setdefault(int(opened.cause[1:]), read_s)
 
     def waits_ms(self) -> Iterator[float]:
         """From sending to reading, of the events after the warm-up that opened something."""

@@ -20,7 +20,18 @@ from bench.process import Sample
 from bench.scale import read_unit_costs
 from bench.scale_tables import markdown
 from bench.stored import Cost, Round, Size, active_events, build, served, steepness
-from bench.unit_costs import CHANGELOG, INPUTS, JOURNALS, OUTPUTS, Window, WorkerCost, log_bytes, slope, total
+from bench.unit_costs import (
+    CHANGELOG,
+    INPUTS,
+    JOURNALS,
+    OUTPUTS,
+    Window,
+    WorkerCost,
+    log_bytes,
+    slope,
+    total,
+    whose,
+)
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +181,7 @@ def test_the_plan_shows_its_arithmetic_and_gives_its_result():
         partitions=16,
         caches_mib=512,
         load=0.5,
+        standbys=1,
         copies=3,
         readers=2,
         kept_days=100,
@@ -184,13 +196,14 @@ def test_the_plan_shows_its_arithmetic_and_gives_its_result():
     assert lines["cores for idling"].result == "0.02"
     assert lines["workers, of one core each"].result == "2 + 1"
     assert lines["partitions of a worker, at most"].result == "8"
-    assert lines["disk of a worker"].result == "4 GB"
-    assert lines["memory of a worker"].result == "644 MiB"
+    assert lines["states of a worker, its standbys among them"].result == "16"
+    assert lines["disk of a worker"].result == "9 GB"
+    assert lines["memory of a worker"].result == "677 MiB"
     assert lines["page cache of a worker, so that no event waits for a disk"].result == "2 GB"
     assert lines["changelog on the brokers"].result == "21 GB"
     assert lines["inputs, outputs and journal a day"].result == "43 GB"
     assert lines["written by clients, peak"].result == "1.2 MB/s"
-    assert lines["read, peak"].result == "3.4 MB/s"
+    assert lines["read, peak"].result == "4.0 MB/s"
     assert lines["brokers"].result == "44"
     assert lines["a partition rebuilt from its changelog, at least"].result == "0 min"
     assert "8,640,000 members x 50% active a day x 10 events" in lines["events a second, mean"].arithmetic
@@ -254,3 +267,10 @@ def test_workers_of_a_fleet_are_added_up():
 
 def test_a_table_is_markdown():
     assert markdown("a|b", [(1, "x")]) == "| a | b |\n|---|---|\n| 1 | x |"
+
+
+def test_of_the_events_to_a_live_worker_one_in_twenty_is_the_first_of_its_member():
+    members = list(whose(2_000, 500))
+    new = [member for member in members if member >= 500]
+    assert len(new) == len(set(new)) == 100
+    assert len(set(members) - set(new)) > 450
