@@ -18,6 +18,7 @@ from rich.console import Console
 
 from app.broker.embedded import EmbeddedBroker
 from app.domain.errors import UserError
+from app.runtime.merge import MAX_BATCH
 from app.service.client import broker_errors
 from app.service.logging import configure_logging
 from app.service.settings import load_settings
@@ -43,6 +44,7 @@ FLAT = 1.3
 SIZES = (10_000, 100_000, 1_000_000, 5_000_000)
 PARTITIONS = (4, 16, 64)
 WORKERS = (1, 2)
+DRAIN_EVENTS = 300_000
 MEMBER_SHARE = 10
 
 
@@ -108,7 +110,10 @@ def main(
     workers: Annotated[
         list[int] | None, typer.Option(min=1, help="Of a drain; may be given more than once.")
     ] = None,
-    drain_events: Annotated[int, typer.Option(min=1_000, help="Events of a drain.")] = 300_000,
+    drain_events: Annotated[
+        int | None,
+        typer.Option(min=1_000, help="Events of a drain; left out: 300,000, or 20,000 a partition if more."),
+    ] = None,
     rate: Annotated[int, typer.Option(min=10, help="Events a second to a live worker.")] = 1_000,
     seconds: Annotated[int, typer.Option(min=1, help="How long that is measured.")] = 20,
     plan_members: Annotated[int, typer.Option(min=1, help="Members of the plan.")] = Assumed().members,
@@ -139,10 +144,10 @@ def main(
             models = make_models(folder / "models")
             found.stored = measure_stored(folder, models, size or SIZES, round_events, rounds, say)
         if parts & {Part.DRAINS, Part.WORKERS}:
-            workload = Workload(events=drain_events, members=max(1, drain_events // MEMBER_SHARE))
             with _own_broker(folder, say) as broker, broker_errors(load_settings()):
                 for count in partitions or PARTITIONS:
                     if Part.DRAINS in parts:
+                        workload = drain_workload(drain_events, count)
                         found.drains += _drains(broker, folder, workload, workers or WORKERS, count, say)
                     if Part.WORKERS in parts:
                         found.workers.append(_worker(broker, folder, count, rate, seconds, say))
@@ -155,6 +160,12 @@ def main(
     if json is not None:
         report.write(json, found.as_json())
     raise typer.Exit(0 if report.exact else 1)
+
+
+def drain_workload(events: int | None, partitions: int) -> Workload:
+    """So many events, or as many as it takes to see a steady rate: several full batches of each partition."""
+    events = events or max(DRAIN_EVENTS, partitions * 4 * MAX_BATCH)
+    return Workload(events=events, members=max(1, events // MEMBER_SHARE))
 
 
 def _own_broker(folder: Path, say: Callable[[str], None]) -> EmbeddedBroker:

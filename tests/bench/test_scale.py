@@ -17,7 +17,7 @@ from bench.lives import CALM_MS, MODELS, changelog_bytes, id_of, lives, make_mod
 from bench.plan import Assumed, UnitCosts, plan, unit_costs
 from bench.playbooks import START_MS
 from bench.process import Sample
-from bench.scale import read_unit_costs
+from bench.scale import drain_workload, read_unit_costs
 from bench.scale_tables import markdown
 from bench.stored import Cost, Round, Size, active_events, build, served, steepness
 from bench.unit_costs import (
@@ -274,3 +274,10 @@ def test_of_the_events_to_a_live_worker_one_in_twenty_is_the_first_of_its_member
     new = [member for member in members if member >= 500]
     assert len(new) == len(set(new)) == 100
     assert len(set(members) - set(new)) > 450
+
+
+def test_a_drain_of_many_partitions_has_several_batches_of_each():
+    assert drain_workload(None, 4).events == 300_000
+    assert drain_workload(None, 64).events == 64 * 20_000
+    assert drain_workload(5_000, 64).events == 5_000
+    assert drain_workload(5_000, 64).members == 500
