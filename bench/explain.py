@@ -34,6 +34,7 @@ from bench import reengage
 from bench.generate import Workload
 from bench.load import load
 from bench.site import PARTITIONS, opened_site
+from bench.taken import TakenCommits
 
 if TYPE_CHECKING:
     from bench.site import Site
@@ -69,11 +70,17 @@ def main(
     *,
     events: Annotated[int, typer.Option(min=1_000, help="Events in the topic.")] = 1_000_000,
     partitions: Annotated[int, typer.Option(min=1, help="Of every topic.")] = PARTITIONS,
+    drain: Annotated[
+        bool, typer.Option(help="Have a worker drain the topic; without, its journal is made up.")
+    ] = True,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write the results here.")
     ] = None,
 ) -> None:
     """Load and drain a topic, then explain two of its members.
+
+    Ten million events want --no-drain: explain reads inputs and journal only, and outputs and states of so many would
+    take minutes and gigabytes.
 
     Uses the broker in REENGAGE_BROKER or the one kept by `reengage broker start`, else starts its own. Exit code 1
     when a first line took longer than 30 s.
@@ -88,16 +95,18 @@ def main(
             with EmbeddedBroker(
                 folder / "broker", heap_mb=1024, throughput=True, progress=status.update
             ) as own:
-                found = _measure(own.address(), folder, events, partitions, status.update)
+                found = _measure(own.address(), folder, events, partitions, status.update, drain=drain)
         else:
-            found = _measure(located, folder, events, partitions, status.update)
+            found = _measure(located, folder, events, partitions, status.update, drain=drain)
     _show(found)
     if json_file is not None:
         json_file.write_text(json.dumps([asdict(each) for each in found], indent=1) + "\n", "utf-8")
     raise typer.Exit(0 if all(each.first_line_s <= WANTED_S for each in found) else 1)
 
 
-def _measure(broker: str, folder: Path, events: int, partitions: int, tell: object) -> list[Explained]:
+def _measure(
+    broker: str, folder: Path, events: int, partitions: int, tell: object, *, drain: bool
+) -> list[Explained]:
     say = tell if callable(tell) else print
     with opened_site(broker, folder, "explain", "exactly_once", partitions=partitions) as site:
         end_ms = time.time_ns() // 1_000_000 - 60_000
@@ -106,9 +115,15 @@ def _measure(broker: str, folder: Path, events: int, partitions: int, tell: obje
         )
         workload = Workload(events=events, members=max(1, events // 10))
         say(f"loading {events:,} events")
-        asyncio.run(load(site, chain(workload.activities(end_ms), [last]), partitions))
-        say("draining them")
-        reengage.drain(site, events)
+        activities = chain(workload.activities(end_ms), [last])
+        if drain:
+            asyncio.run(load(site, activities, partitions))
+            say("draining them")
+            reengage.drain(site, events)
+        else:
+            taken = TakenCommits(site, partitions)
+            asyncio.run(load(site, taken.watch(activities), partitions))
+            asyncio.run(taken.write())
         found = []
         for member, words in ((OFTEN, "met most often"), (LAST, "one record, the last")):
             say(f"explaining the member {words}")

@@ -113,6 +113,11 @@ class Contender:
         """The memory it and its children held when last sampled; 0 before that."""
         return self._samples[-1].rss_bytes if self._samples else 0
 
+    @property
+    def used_cpu_s(self) -> float:
+        """Processor time it and its children had used when last sampled, a quarter of a second before its end at most."""
+        return self._samples[-1].cpu_s if self._samples else 0.0
+
     def cpu_s(self, from_ms: float, to_ms: float) -> float:
         """Processor time used between two instants (epoch ms), interpolated between samples."""
         return self._cpu_at(to_ms) - self._cpu_at(from_ms)

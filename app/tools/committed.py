@@ -4,15 +4,16 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from app.runtime.hosting.fetching import Fetching
 from app.service.settings import Settings
 
 
-class Record(Protocol):
-    """What of aiokafka's ConsumerRecord is used: `timestamp` is the append time, epoch ms."""
+class Record(NamedTuple):
+    """One record as it lies; `timestamp` is its append time, epoch ms."""
 
     topic: str
     partition: int
@@ -22,10 +23,15 @@ class Record(Protocol):
     value: bytes | None
 
 
-_POLL_MS = 200
+_make = tuple.__new__
+
+_POLL_S = 0.2
+_FETCH_WAIT_MS = 100
+_FETCH_BYTES = 1 << 20
 _BUFFERED_RECORDS = 10_000
-# How long the records of an open transaction are waited for, when reading up to an end. A worker that lives commits
-# within a second; what one left open that was killed, its successor aborts, or the broker after a minute.
+# How long the records of an open transaction are waited for, when reading up to an end; what is done between two looks
+# does not count. A worker that lives commits within a second; what one left open that was killed, its successor aborts,
+# or the broker after a minute.
 _PATIENCE_S = 10.0
 
 
@@ -41,7 +47,7 @@ class CommittedReader:
 
     def __init__(
         self,
-        consumer: AIOKafkaConsumer,
+        fetching: Fetching,
         starts: dict[TopicPartition, int],
         ends: dict[TopicPartition, int] | None,
     ) -> None:
@@ -49,8 +55,8 @@ class CommittedReader:
         self.positions = dict(starts)
         self.ends = ends
         self.withheld: list[TopicPartition] = []
-        self._consumer = consumer
-        self._moved_at_s = time.monotonic()
+        self._fetching = fetching
+        self._waited_s = 0.0
 
     def done(self, place: TopicPartition) -> bool:
         """Nothing more will be buffered of this partition."""
@@ -87,25 +93,31 @@ class CommittedReader:
 
     async def pump(self, wanted: Collection[TopicPartition]) -> None:
         """Read once more, at most for a fifth of a second; partitions not wanted only while there is room."""
-        paused = self._consumer.paused()
-        self._consumer.resume(
+        fetching = self._fetching
+        consumer = fetching.consumer
+        paused = consumer.paused()
+        consumer.resume(
             *(place for place in paused if place in wanted or len(self.buffers[place]) < _BUFFERED_RECORDS)
         )
-        for place, records in (await self._consumer.getmany(timeout_ms=_POLL_MS)).items():
-            self.buffers[place].extend(records)
+        began_s = time.monotonic()
+        await fetching.wait(_POLL_S)
+        for place, fetched in fetching.take().items():
+            topic, number = place
+            self.buffers[place].extend([_make(Record, (topic, number, *row)) for row in fetched.rows])
             if place not in wanted and len(self.buffers[place]) >= _BUFFERED_RECORDS:
-                self._consumer.pause(place)
-        await self._look_at_progress(wanted)
+                consumer.pause(place)
+        self._look_at_progress(wanted, time.monotonic() - began_s)
 
-    async def _look_at_progress(self, wanted: Collection[TopicPartition]) -> None:
+    def _look_at_progress(self, wanted: Collection[TopicPartition], waited_s: float) -> None:
         """Positions move over aborted records and transaction markers too, which no record tells of."""
-        now_s = time.monotonic()
         before = {place: self.positions[place] for place in wanted}
-        for place in self.positions:
-            self.positions[place] = await self._consumer.position(place)
+        for place, position in self.positions.items():
+            self.positions[place] = max(position, self._fetching.position(place))
         if any(self.positions[place] > position for place, position in before.items()):
-            self._moved_at_s = now_s
-        elif self.ends is not None and now_s - self._moved_at_s > _PATIENCE_S:
+            self._waited_s = 0.0
+            return
+        self._waited_s += waited_s
+        if self.ends is not None and self._waited_s > _PATIENCE_S:
             for place in wanted:
                 self.ends[place] = self.positions[place]
                 self.withheld.append(place)
@@ -124,23 +136,25 @@ async def committed_reader(
         until_end: read what has been appended by now, waiting for the transactions open now; else on and on.
     """
     ends = await _log_ends(settings, places) if until_end else None
-    consumer = AIOKafkaConsumer(
-        **settings.client_options(),
-        isolation_level="read_committed",
-        fetch_max_wait_ms=_POLL_MS // 2,
-        max_partition_fetch_bytes=1 << 20,
+    fetching = Fetching(
+        settings.client_options(),
+        None,
+        None,
+        fetch_max_wait_ms=_FETCH_WAIT_MS,
+        max_partition_fetch_bytes=_FETCH_BYTES,
         auto_offset_reset="earliest",
-        enable_auto_commit=False,
     )
-    await consumer.start()
+    await fetching.start_at(dict.fromkeys(places, 0))
     try:
-        consumer.assign(list(places))
+        consumer = fetching.consumer
+        consumer.pause(*places)
         starts = await (consumer.beginning_offsets if from_beginning else consumer.end_offsets)(list(places))
         for place, offset in starts.items():
             consumer.seek(place, offset)
-        yield CommittedReader(consumer, starts, ends)
+        consumer.resume(*places)
+        yield CommittedReader(fetching, starts, ends)
     finally:
-        await consumer.stop()
+        await fetching.stop()
 
 
 async def _log_ends(settings: Settings, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:

@@ -37,17 +37,27 @@ DIGESTS = "digests"
 PROCESSORS = (DESK, COMPANIES, DIGESTS, MEMBERS)
 """Names of the processors, as the journal has them."""
 
-_DESK_RECORDS = (PoolCapacity, TransferQueued, TransferWithdrawn)
-_COMPANY_RECORDS = (CompanyStatus, CompanyWait)
-_CROSSINGS = (
-    TransferQueued,
-    TransferWithdrawn,
-    TransferAnswer,
-    MemberMoved,
-    CompanyWait,
-    CompanyUp,
-    DigestItem,
-    Hop,
+_ADDRESSEES: dict[type, tuple[str, str]] = {
+    PoolCapacity: (DESK, "pool"),
+    TransferQueued: (DESK, "pool"),
+    TransferWithdrawn: (DESK, "pool"),
+    CompanyStatus: (COMPANIES, "company_id"),
+    CompanyWait: (COMPANIES, "company_id"),
+    DigestItem: (DIGESTS, "owner_id"),
+}
+"""Processor and key field by record; of those not named here, the member."""
+
+_CROSSINGS = frozenset(
+    {
+        TransferQueued,
+        TransferWithdrawn,
+        TransferAnswer,
+        MemberMoved,
+        CompanyWait,
+        CompanyUp,
+        DigestItem,
+        Hop,
+    }
 )
 
 
@@ -75,10 +85,13 @@ class World:
         self._grace_ms = grace_ms
         self._time_ms = 0
         self._instant_ms = 0
+        self._reached_ms = 0
         self._requests: dict[str, TransferQueued] = {}
         self._outputs: list[Any] = []
-        self._engines: dict[tuple[str, int | None], Engine[Any]] = {}
-        self._everyone = [self._engine(processor, None) for processor in self._cores]
+        self._everyone = {processor: self._make_engine(processor, grace_ms=0) for processor in self._cores}
+        self._members = self._everyone[MEMBERS]
+        self._others_due_ms: int | None = None
+        self._partitions: dict[tuple[str, int], Engine[Any]] = {}
 
     def move_time(self, time_ms: int) -> None:
         """Time reaches an instant for everyone, whoever is still to come included."""
@@ -87,15 +100,25 @@ class World:
             self._instant_ms = time_ms
         self._time_ms = max(self._time_ms, time_ms)
         self._reach(time_ms)
-        if len(self._engines) > len(self._everyone):
-            for (_, number), engine in list(self._engines.items()):
-                if number is not None:
-                    engine.move_time(time_ms)
+        if self._partitions:
+            for engine in list(self._partitions.values()):
+                engine.move_time(time_ms)
             self._drop_crossings()
+
+    def move_quietly(self, time_ms: int) -> bool:
+        """Do what `move_time` does, if nothing happens on the way; else do nothing, and return False.
+
+        Nothing happens when no timer is due by the instant, and nothing waits for the end of the one before. Worlds
+        without partitions only; `time_ms` is not earlier than any instant before.
+        """
+        if self._requests or self._next_due_ms() <= time_ms:
+            return False
+        self._instant_ms = self._time_ms = self._reached_ms = time_ms
+        return True
 
     def move_partition(self, record: Any, partition: int) -> None:
         """Time reaches a record's instant for the partition that record lay in."""
-        self._engine(addressee(record)[0], partition).move_time(record.occurred_at)
+        self._of_partition(addressee(record)[0], partition).move_time(record.occurred_at)
         self._drop_crossings()
 
     def pass_time(self, until_ms: int, partition: int | None = None) -> None:
@@ -103,24 +126,27 @@ class World:
         if partition is None:
             self.end_instant()
             self._reach(until_ms)
-        for (_, number), engine in list(self._engines.items()):
-            if number is not None and partition in (None, number):
+        for (_, number), engine in list(self._partitions.items()):
+            if partition in (None, number):
                 engine.move_time(until_ms + engine.grace_ms)
         self._drop_crossings()
 
     def apply(self, record: Any, partition: int | None = None) -> None:
         """Apply one record to whom it concerns; time has been moved before."""
-        if isinstance(record, MemberMoved):
+        if type(record) is MemberMoved:
             record = read_hop(shipped_codec(), record) or record
         processor, key = addressee(record)
-        self._engine(processor, partition).apply(key, record)
         if partition is None:
+            self._present(processor).apply(key, record)
             self._exchange()
         else:
+            self._of_partition(processor, partition).apply(key, record)
             self._drop_crossings()
 
     def end_instant(self) -> None:
         """Nothing more comes at this instant: the desks take the requests made at it."""
+        if not self._requests:
+            return
         requests = sorted(self._requests.values(), key=_order_of_requests)
         self._requests.clear()
         for request in requests:
@@ -128,11 +154,11 @@ class World:
 
     def limit(self, processor: str, partition: int, mark: Mark | None) -> None:
         """Fire no silent entity's timer of the partition at or beyond the mark, whatever its time; None: no limit."""
-        self._engine(processor, partition).ceiling = mark
+        self._of_partition(processor, partition).ceiling = mark
 
     def fire_to(self, processor: str, partition: int, mark: Mark, time_ms: int) -> None:
         """A commit of the worker's journal: the partition's time and how far its timers had fired by then."""
-        engine = self._engine(processor, partition)
+        engine = self._of_partition(processor, partition)
         engine.ceiling = mark
         engine.move_time(time_ms)
         self._drop_crossings()
@@ -140,7 +166,7 @@ class World:
     @property
     def time_ms(self) -> int:
         """The latest instant that any of them has reached."""
-        return max(engine.time_ms for engine in self._engines.values())
+        return max([self._reached_ms, *(engine.time_ms for engine in self._partitions.values())])
 
     def hold(self, _processor: str, _core: Core[Any]) -> tuple[Entities[Any], Deadlines]:
         """Where a processor keeps its entities and deadlines: in memory; a subclass may keep them elsewhere."""
@@ -154,9 +180,7 @@ class World:
         due_ms = self._next_due_ms()
         if due_ms >= before_ms:
             return None
-        for engine in self._everyone:
-            engine.move_time(due_ms)
-            self._exchange()
+        self._fire(due_ms)
         return due_ms
 
     @property
@@ -171,66 +195,90 @@ class World:
 
     def _reach(self, time_ms: int) -> None:
         """Everyone's time goes forward, from one timer's instant to the next, so that what crosses is never late."""
-        everyone = self._everyone
         while (due_ms := self._next_due_ms()) <= time_ms:
-            for engine in everyone:
-                engine.move_time(due_ms)
-                self._exchange()
-        for engine in everyone:
-            engine.move_time(time_ms)
+            self._fire(due_ms)
+        self._reached_ms = max(self._reached_ms, time_ms)
+
+    def _fire(self, due_ms: int) -> None:
+        """Fire the timers of one instant, the next that has any: processor by processor, in the order of `PROCESSORS`."""
+        if self._next_due_of_others_ms() > due_ms:
+            # Only members', who come last: the others have nothing to do at this instant but to reach it.
+            self._reached_ms = due_ms
+            self._members.move_time(due_ms)
+            self._exchange()
+            return
+        for engine in self._everyone.values():
+            engine.move_time(due_ms)
+            self._exchange()
+        self._reached_ms = due_ms
+        self._others_due_ms = None
 
     def _next_due_ms(self) -> int:
-        next_due_ms = NEVER_MS
-        for engine in self._everyone:
-            first = engine.deadlines.first()
-            if first is not None and first[0] < next_due_ms:
-                next_due_ms = first[0]
-        return next_due_ms
+        others_ms = self._next_due_of_others_ms()
+        entry = self._members.deadlines.first()
+        return others_ms if entry is None or entry[0] > others_ms else entry[0]
+
+    def _next_due_of_others_ms(self) -> int:
+        """Of all but members. Asked for each record, and another answer only after one of them was at work."""
+        if self._others_due_ms is None:
+            self._others_due_ms = NEVER_MS
+            for engine in self._everyone.values():
+                entry = engine.deadlines.first()
+                if engine is not self._members and entry is not None:
+                    self._others_due_ms = min(self._others_due_ms, entry[0])
+        return self._others_due_ms
 
     def _exchange(self) -> None:
         """Deliver what crosses, and what that sets off, until nothing does."""
-        while self._sink.outputs:
-            for output in self._sink.take():
-                if isinstance(output, _CROSSINGS):
+        sink = self._sink
+        while sink.outputs:
+            for output in sink.take():
+                if type(output) in _CROSSINGS:
                     self._deliver(output)
                 else:
                     self._outputs.append(output)
 
     def _deliver(self, crossing: Any) -> None:
-        if isinstance(crossing, TransferQueued):
+        kind = type(crossing)
+        if kind is TransferQueued:
             self._requests[crossing.request_id] = crossing
             return
-        if (
-            isinstance(crossing, TransferWithdrawn)
-            and self._requests.pop(crossing.request_id, None) is not None
-        ):
+        if kind is TransferWithdrawn and self._requests.pop(crossing.request_id, None) is not None:
             return
         processor, key = addressee(crossing)
-        self._engine(processor, None).apply(key, crossing)
+        self._present(processor).apply(key, crossing)
 
     def _drop_crossings(self) -> None:
-        self._outputs += [output for output in self._sink.take() if not isinstance(output, _CROSSINGS)]
+        self._outputs += [output for output in self._sink.take() if type(output) not in _CROSSINGS]
 
-    def _engine(self, processor: str, partition: int | None) -> Engine[Any]:
-        engine = self._engines.get((processor, partition))
-        if engine is None:
-            grace_ms = 0 if partition is None else self._grace_ms
-            core = self._cores[processor]
-            engine = Engine(core, *self.hold(processor, core), self._sink, grace_ms=grace_ms)
-            engine.move_time(self._time_ms)
-            self._engines[processor, partition] = engine
+    def _present(self, processor: str) -> Engine[Any]:
+        """A processor's engine at the instant reached by all. Those with nothing due on the way are only moved when needed."""
+        if processor != MEMBERS:
+            self._others_due_ms = None
+        engine = self._everyone[processor]
+        if engine.time_ms < self._reached_ms:
+            engine.move_time(self._reached_ms)
         return engine
+
+    def _of_partition(self, processor: str, partition: int) -> Engine[Any]:
+        engine = self._partitions.get((processor, partition))
+        if engine is None:
+            engine = self._partitions[processor, partition] = self._make_engine(processor, self._grace_ms)
+            engine.move_time(self._time_ms)
+        return engine
+
+    def _make_engine(self, processor: str, grace_ms: int) -> Engine[Any]:
+        core = self._cores[processor]
+        return Engine(core, *self.hold(processor, core), self._sink, grace_ms=grace_ms)
 
 
 def addressee(record: Any) -> tuple[str, str]:
     """Processor and key of whom a record concerns."""
-    if isinstance(record, _DESK_RECORDS):
-        return DESK, record.pool
-    if isinstance(record, _COMPANY_RECORDS):
-        return COMPANIES, record.company_id
-    if isinstance(record, DigestItem):
-        return DIGESTS, record.owner_id
-    return MEMBERS, record.member_id
+    found = _ADDRESSEES.get(type(record))
+    if found is None:
+        return MEMBERS, record.member_id
+    processor, field = found
+    return processor, getattr(record, field)
 
 
 def _order_of_requests(request: TransferQueued) -> tuple[int, str, str]:

@@ -5,10 +5,13 @@ import signal
 
 import pytest
 
+from app.domain.events import Activity
 from app.playbooks.loader import load_playbooks
 from app.tools.replay.order import Order
 from app.tools.simulate import simulate
+from app.wire.codec import Codec
 from app.wire.lines import format_record
+from tests.integration.deployment import Sent
 from tests.integration.faults import Faults
 from tests.integration.history import DAY_MS, START_MS, History
 from tests.integration.replaying import inputs_by_time, printed, replay, replay_command
@@ -43,6 +46,27 @@ def test_killed_at_each_step_of_a_commit_it_carries_on_where_it_was(deploy):
         code, _, said = replay_command(deployment, "by-time-", "--order", "event-time", faults=faults)
         assert code == -signal.SIGKILL, (step, said)
     assert replay(deployment, "by-time-", order=Order.EVENT_TIME) == 0
+    assert without_dead_letters(printed(deployment, "by-time-")) == simulated(deployment)
+
+
+def test_a_transaction_may_end_within_an_instant_and_behind_records_that_are_no_valid_ones(deploy):
+    """A history of one instant, as days without hours make it, is not held in memory whole."""
+    deployment = deploy()
+    codec, records = Codec(), []
+    for number in range(60):
+        member = f"m{number % 7}"
+        common = {"event_id": f"e{number}", "member_id": member, "occurred_at": START_MS}
+        good = codec.encode(Activity(**common, type="article.read", channel="APP"))
+        # Read as far as the instant, a spoilt one looks sound.
+        records.append(Sent("activity", member.encode(), good[:-1] + b"\7" if number % 3 else good))
+    deployment.produce(records)
+    faults = Faults(crash_at="written", crash_after=9, replayed=5)
+    code, _, said = replay_command(deployment, "by-time-", "--order", "event-time", faults=faults)
+    assert code == -signal.SIGKILL, said
+    assert replay(deployment, "by-time-", order=Order.EVENT_TIME) == 0
+    lines = [json.loads(line) for line in printed(deployment, "by-time-")]
+    letters = [line for line in lines if line["topic"] == "dead-letter"]
+    assert len({(line["source_partition"], line["source_offset"]) for line in letters}) == len(letters) == 40
     assert without_dead_letters(printed(deployment, "by-time-")) == simulated(deployment)
 
 

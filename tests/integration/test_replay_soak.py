@@ -38,8 +38,10 @@ def digests(deployment, under=""):
     return asyncio.run(read())
 
 
-def test_a_million_events_replay_byte_for_byte_after_two_kills(deploy):
+def test_a_million_events_replay_byte_for_byte_after_two_kills(deploy, monkeypatch):
     """Under all shipped playbooks, with late records, duplicates, dead letters and records in the wrong partition."""
+    # Sixty commits of this size are 150,000 records, which take a machine with other work more than a minute.
+    monkeypatch.setattr("tests.integration.deployment.PATIENCE_S", PATIENCE_S)
     deployment = deploy(partitions=4)
     history = iter(History(41, records=EVENTS, members=100_000, days=90, partitions=4))
     for _ in range(SLICES):

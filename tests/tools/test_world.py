@@ -3,16 +3,49 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import Any
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from app.domain.outputs import WorkflowResolved
 from app.playbooks.loader import load_playbooks
+from app.tools.world import World
 from app.wire.codec import Codec, shipped_codec
-from tests.tools.story import activity, capacity, clock, instant, page, play, profile, set_up, told
+from tests.tools.story import (
+    DAY_MS,
+    START_MS,
+    activity,
+    capacity,
+    clock,
+    command,
+    instant,
+    page,
+    play,
+    profile,
+    score,
+    set_up,
+    told,
+    transfer,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PLAYBOOKS = load_playbooks(None)
+
+WHAT: dict[str, Callable[[float, str], dict[str, Any]]] = {
+    "activity": activity,
+    "set-up": set_up,
+    "score": score,
+    "assigned": lambda day, member: transfer(day, member, "PROGRAM_ASSIGNED"),
+    "capacity": lambda day, _member: capacity(day, 1),
+    "merged": lambda day, member: profile(day, member, merged_into="z"),
+    "forgotten": command,
+}
+KINDS = sorted(WHAT)
 
 
 def answer(day: float, partition: int, **fields: Any) -> dict[str, Any]:
@@ -84,3 +117,37 @@ class TestInternalLines:
     def test_lines_that_are_sorted_by_arrival_have_none(self, partition: int | None):
         line = {**answer(0, 1), "partition": partition}
         assert told(play(PLAYBOOKS, line)) == ["dead letter 1 bad_value"]
+
+
+class TestMovingQuietly:
+    """What a replay in event-time order does for nearly every record, in place of `move_time`."""
+
+    @staticmethod
+    def outputs(lines: list[dict[str, Any]], *, quietly: bool) -> list[Any]:
+        world, codec, found = World(PLAYBOOKS, grace_ms=0), shipped_codec(), []
+        for number, line in enumerate(lines):
+            fields = {"event_id": f"e{number}", **line}
+            record = codec.from_json(fields.pop("topic"), fields)
+            if not (quietly and world.move_quietly(record.occurred_at)):
+                world.move_time(record.occurred_at)
+            world.apply(record)
+            found += world.take()
+        world.pass_time(world.time_ms + 30 * DAY_MS)
+        return [*found, *world.take()]
+
+    @given(
+        st.lists(st.tuples(st.integers(0, 40), st.sampled_from("abc"), st.sampled_from(KINDS)), max_size=25)
+    )
+    @settings(max_examples=40, deadline=None)
+    def test_it_decides_what_moving_time_decides(self, drawn: list[tuple[int, str, str]]):
+        lines = [WHAT[kind](at / 2, member) for at, member, kind in sorted(drawn, key=itemgetter(0))]
+        assert self.outputs(lines, quietly=True) == self.outputs(lines, quietly=False)
+
+    def test_it_does_not_when_a_timer_is_due(self):
+        world = World(PLAYBOOKS, grace_ms=0)
+        world.move_time(START_MS)
+        fields = {**activity(0), "event_id": "e"}
+        world.apply(shipped_codec().from_json(fields.pop("topic"), fields))
+        assert world.move_quietly(START_MS + 1)
+        assert not world.move_quietly(START_MS + 8 * DAY_MS)
+        assert world.time_ms == START_MS + 1

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiokafka import TopicPartition
 
+from app.domain.engine import TimerFailed
 from app.domain.errors import UserError
-from app.domain.sink import PageGone, Refused
-from app.runtime.outgoing import Outputs, TooLarge
 from app.runtime.writer import Outgoing, Writer
 from app.tools.replay.held_states import HeldStates
+from app.tools.replay.sorted_run import place_of
 from app.tools.replay.spool import Spool
 from app.tools.replay.spooling import fill
 from app.tools.replay.target import last_position
+from app.tools.replay.world_outputs import WorldOutputs
 from app.tools.world import World
 from app.wire.bad_record import BadRecord
-from app.wire.partitioner import murmur2_partition
 from app.wire.topics import REROUTED, changelog_of
 
 if TYPE_CHECKING:
@@ -29,16 +29,15 @@ if TYPE_CHECKING:
 
     from app.domain.entity import Core, Deadlines, Entities
     from app.domain.playbook_set import PlaybookSet
-    from app.runtime.merge import InputRecord
     from app.runtime.processor import Host
     from app.runtime.writer import Row, Where
     from app.tools.replay.meter import Meter
     from app.tools.replay.options import Run
-    from app.tools.replay.spool import Spooled
+    from app.tools.replay.sorted_run import Spooled
 
 COMMIT_RECORDS = 20_000
 COMMIT_OUTPUTS = 40_000
-"""A transaction is committed when it holds so many input or output records, and an instant ends."""
+"""A transaction is committed when it holds so many input or output records, and nothing waits for the end of an instant."""
 
 SPOOL = "spool"
 """Its folder beside the states; of no use any more when the replay is done."""
@@ -51,12 +50,21 @@ POSITIONS = changelog_of("members")
 
 
 class Reached(msgspec.Struct, array_like=True, frozen=True):
-    """Where the replay stands: what it has applied, of the spool; and up to when timers have fired."""
+    """Where the replay stands.
+
+    Attributes:
+        applied: how many records of the spool are behind it.
+        place: of the last of them.
+        time_ms: up to when timers have fired.
+        ended: nothing is left.
+        cause: place of the last that was a valid record, to which what a timer sets off is put down.
+    """
 
     applied: int = 0
-    key: bytes = b""
+    place: bytes = b""
     time_ms: int = 0
     ended: bool = False
+    cause: bytes = b""
 
 
 async def replay_by_time(host: Host, run: Run, playbooks: PlaybookSet, meter: Meter) -> int:
@@ -64,9 +72,9 @@ async def replay_by_time(host: Host, run: Run, playbooks: PlaybookSet, meter: Me
 
     Returns the instant it ended at: of the last record, or the end of the window.
 
-    Raises UserError `rules-failed` for a record the rules cannot take, which is a bug of ours.
+    Raises UserError `rules-failed` for a record or timer the rules cannot take, which is a bug of ours.
     """
-    spool = Spool(host.folder / SPOOL, {rank: topic for topic, rank in host.ranks.items()})
+    spool = Spool(host.folder / SPOOL)
     writer = Writer(host.client_options, f"{host.application}-event-time", host.full_name(POSITIONS), 0)
     states: HeldStates | None = None
     playing: _Playing | None = None
@@ -78,17 +86,16 @@ async def replay_by_time(host: Host, run: Run, playbooks: PlaybookSet, meter: Me
         states = HeldStates(host.folder, host.block_cache, committed, host.partitions[REROUTED])
         world = _HeldWorld(playbooks, states)
         world.move_time(reached.time_ms)
-        playing = _Playing(host, run, world, states, writer, reached)
+        playing = _Playing(host, run, world, states, writer, reached, meter)
         meter.begin("replaying", spool.state().count, reached.applied)
         if not reached.ended:
-            await playing.play(spool.at(reached.key), spool.after(reached.key), meter)
+            await playing.play(spool.at(reached.cause), spool.after(reached.place))
         meter.end()
         return playing.reached.time_ms
     finally:
         if playing is not None:
             await playing.abandon()
         # Then first what waits for nothing: a cancellation may end this here too.
-        spool.close()
         if states is not None:
             states.close()
         await writer.close()
@@ -110,143 +117,140 @@ class _Playing:
     """The records of the spool, applied one after the other, and committed many at a time."""
 
     def __init__(
-        self, host: Host, run: Run, world: World, states: HeldStates, writer: Writer, reached: Reached
+        self,
+        host: Host,
+        run: Run,
+        world: World,
+        states: HeldStates,
+        writer: Writer,
+        reached: Reached,
+        meter: Meter,
     ) -> None:
         self._host = host
-        self._run = run
         self._world = world
         self._states = states
         self._writer = writer
-        self.reached = reached
+        self._meter = meter
+        self._topics = {rank: topic for topic, rank in host.ranks.items()}
         self._since_ms = run.since_ms or 0
-        self._outputs: dict[int, Outputs] = {}
-        self._applied = self._made = 0
+        self._until_ms = run.until_ms
+        self.reached = reached
+        self._outputs = WorldOutputs(host, self._since_ms)
+        self._last: Spooled | None = None
+        self._cause: Spooled | None = None
+        self._applied = 0
         self._committing: asyncio.Task[None] | None = None
-        self._members = host.partitions[REROUTED]
 
-    async def play(self, last: Spooled | None, records: Iterator[Spooled], meter: Meter) -> None:
-        """Apply all records behind the `last` one, then fire what is due by the end of the window, if there is one."""
+    async def play(self, cause: Spooled | None, parts: Iterator[list[Spooled]]) -> None:
+        """Apply the records that are left, then fire what is due by the end of the window, if there is one."""
+        self._cause = cause
         time_ms = self.reached.time_ms
-        for spooled in records:
-            if spooled.occurred_ms > time_ms:
-                await self._fire_until(spooled.occurred_ms, last, meter)
-                if self._full:
-                    await self._commit(last, time_ms, meter)
-                time_ms = spooled.occurred_ms
-            self._apply(spooled)
-            last = spooled
-            if self._committing is not None and self._applied % BREATHE_RECORDS == 0:
-                await asyncio.sleep(0)
-        if self._run.until_ms is not None:
-            await self._fire_until(self._run.until_ms, last, meter)
-            time_ms = max(time_ms, self._run.until_ms)
-            self._world.pass_time(self._run.until_ms)
+        for part in parts:
+            for start in range(0, len(part), BREATHE_RECORDS):
+                time_ms = await self._apply(part[start : start + BREATHE_RECORDS], time_ms)
+                if self._committing is not None:
+                    await asyncio.sleep(0)
+        if self._until_ms is not None:
+            await self._fire_until(self._until_ms)
+            time_ms = max(time_ms, self._until_ms)
+            self._world.pass_time(self._until_ms)
         self._world.end_instant()
-        self._take(last)
-        await self._commit(last, time_ms, meter, ended=True)
+        self._outputs.add(self._world.take(), self._cause)
+        await self._commit(time_ms, ended=True)
         await self._finish_commit()
 
-    @property
-    def _full(self) -> bool:
-        return self._applied >= COMMIT_RECORDS or self._made >= COMMIT_OUTPUTS
+    async def _apply(self, records: list[Spooled], time_ms: int) -> int:
+        """Apply some records, from an instant on; returns the one reached.
 
-    async def _fire_until(self, time_ms: int, last: Spooled | None, meter: Meter) -> None:
+        A bad record becomes a dead letter and moves nothing.
+        """
+        world, topics, decode = self._world, self._topics, self._host.codec.decode
+        for spooled in records:
+            instant_ms, rank, appended_ms, _, _, key, value = spooled
+            try:
+                event = decode(topics[rank], key, value, appended_ms)
+            except BadRecord as bad:
+                self._outputs.dead_letter(spooled, bad)
+                self._applied += 1
+                self._last = spooled
+                if self._full:
+                    await self._commit(time_ms)
+                continue
+            quiet = True
+            if instant_ms > time_ms:
+                quiet = world.move_quietly(instant_ms)
+                if not quiet:
+                    await self._fire_until(instant_ms)
+            if self._full:
+                await self._commit(time_ms)
+            time_ms = instant_ms
+            self._applied += 1
+            self._last = self._cause = spooled
+            try:
+                if not quiet:
+                    world.move_time(instant_ms)
+                world.apply(event)
+            except Exception as bug:
+                raise self._rules_failed(f"{topics[rank]} {spooled[3]}, offset {spooled[4]}", bug) from bug
+            if outputs := world.take():
+                self._outputs.add(outputs, spooled)
+        return time_ms
+
+    async def _fire_until(self, time_ms: int) -> None:
         """Fire the timers due before an instant, in as many transactions as it takes: a wave may be of millions."""
         world = self._world
         world.end_instant()
-        self._take(last)
-        while (due_ms := world.fire_next(time_ms)) is not None:
-            self._take(last)
-            if self._full and world.settled:
-                await self._commit(last, due_ms, meter)
-
-    def _apply(self, spooled: Spooled) -> None:
-        """One record at its instant; a bad one becomes a dead letter and moves nothing."""
-        record = spooled.record
-        self._applied += 1
+        if outputs := world.take():
+            self._outputs.add(outputs, self._cause)
         try:
-            event = self._host.codec.decode(record.topic, record.key, record.value, record.appended_ms)
-        except BadRecord as bad:
-            instant_ms = record.appended_ms if bad.occurred_at is None else bad.occurred_at
-            if instant_ms >= self._since_ms:
-                self._outputs_of(spooled.partition).dead_letter(
-                    record, bad.error, bad.message, bad.occurred_at
-                )
-            return
-        try:
-            self._world.move_time(event.occurred_at)
-            self._world.apply(event)
-        except Exception as bug:
-            place = f"{record.topic} {spooled.partition}, offset {record.offset}"
-            hint = "report this, with the record; a worker makes a dead letter of it"
-            raise UserError("rules-failed", place, f"the rules failed: {bug!r}", hint) from bug
-        self._take(spooled)
+            while (due_ms := world.fire_next(time_ms)) is not None:
+                if outputs := world.take():
+                    self._outputs.add(outputs, self._cause)
+                if self._full:
+                    await self._commit(due_ms)
+        except TimerFailed as failed:
+            raise self._rules_failed(f"a timer of {failed.key}", failed.__cause__ or failed) from failed
 
-    def _take(self, spooled: Spooled | None) -> None:
-        """Encode what came out; what the rules refuse is a dead letter of the record that set it off."""
-        for output in self._world.take():
-            kind = type(output)
-            if kind is Refused:
-                if spooled is not None and spooled.occurred_ms >= self._since_ms:
-                    outputs = self._outputs_of(spooled.partition)
-                    outputs.refused(spooled.record, output, spooled.occurred_ms)
-            elif kind is PageGone:
-                self._outputs_for(output.member_id).page_gone(output.member_id)
-            elif output.occurred_at >= self._since_ms:
-                self._add(output, None if spooled is None else spooled.record)
-                self._made += 1
+    @staticmethod
+    def _rules_failed(place: str, bug: BaseException) -> UserError:
+        hint = "report this, with the record; a worker makes a dead letter of it"
+        return UserError("rules-failed", place, f"the rules failed: {bug!r}", hint)
 
-    def _add(self, output: Any, record: InputRecord | None) -> None:
-        try:
-            self._outputs_for(output.member_id).add(output)
-        except TooLarge as large:
-            place = output.member_id if record is None else f"{record.topic}, offset {record.offset}"
-            hint = "a worker makes a dead letter of it; replay the journal instead, or leave the record out with --until"
-            raise UserError("output-too-large", place, str(large), hint) from large
+    @property
+    def _full(self) -> bool:
+        """Enough for a transaction, and nothing on its way that no state holds: a request waits for the end of its instant."""
+        enough = self._applied >= COMMIT_RECORDS or self._outputs.made >= COMMIT_OUTPUTS
+        return enough and self._world.settled
 
-    def _outputs_for(self, member_id: str) -> Outputs:
-        return self._outputs_of(murmur2_partition(member_id.encode(), self._members))
-
-    def _outputs_of(self, number: int) -> Outputs:
-        outputs = self._outputs.get(number)
-        if outputs is None:
-            outputs = Outputs(self._host, number, lambda output: str(output.member_id), REROUTED)
-            self._outputs[number] = outputs
-        return outputs
-
-    async def _commit(self, last: Spooled | None, time_ms: int, meter: Meter, *, ended: bool = False) -> None:
-        """Everything up to an instant that is over; a crash leaves all of it or nothing (see `held_states`).
+    async def _commit(self, time_ms: int, *, ended: bool = False) -> None:
+        """Everything applied so far; a crash leaves all of it or nothing (see `held_states`).
 
         Returns while it is being committed, so that the next batch can be decided meanwhile.
         """
+        before = self.reached
         reached = Reached(
-            self.reached.applied + self._applied,
-            self.reached.key if last is None else last.key,
+            before.applied + self._applied,
+            before.place if self._last is None else place_of(self._last),
             time_ms,
             ended,
+            before.cause if self._cause is None else place_of(self._cause),
         )
-        rows: dict[Where, list[Row]] = {}
-        for outputs in self._outputs.values():
-            outputs.finish()
-            for where, of_partition in outputs.rows.items():
-                rows.setdefault(where, []).extend(of_partition)
+        rows = self._outputs.rows()
         await self._finish_commit()
         position = msgspec.msgpack.encode(reached)
         self._states.seal(position)
         self._host.crash_point("decided")
-        self._committing = asyncio.create_task(self._carry_out(rows, position, self._applied, meter))
+        self._committing = asyncio.create_task(self._carry_out(rows, position, self._applied))
         self.reached = reached
-        self._outputs = {}
-        self._applied = self._made = 0
+        self._outputs = WorldOutputs(self._host, self._since_ms)
+        self._applied = 0
 
-    async def _carry_out(
-        self, rows: dict[Where, list[Row]], position: bytes, applied: int, meter: Meter
-    ) -> None:
+    async def _carry_out(self, rows: dict[Where, list[Row]], position: bytes, applied: int) -> None:
         await self._writer.commit(Outgoing(rows, (), position))
         self._host.crash_point("committed")
         for _ in self._states.write(position):
             self._host.crash_point("written")
-        meter.done(applied)
+        self._meter.done(applied)
 
     async def abandon(self) -> None:
         """Let go of a commit under way: what became of it, the next call finds out."""

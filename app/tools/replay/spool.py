@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
-from rocksdict import Options, Rdict, WriteBatch
 
-from app.runtime.merge import InputRecord
+from app.tools.replay.merging import depth, merged
+from app.tools.replay.sorted_run import PLACE, SortedRun, Spooled, open_run, write_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
-_KEY = struct.Struct(">QBQIQ")
-"""occurred_at, rank, append time, partition, offset: so sorted as bytes too."""
+MOST_OVERLAPPING = 64
+"""Runs that overlap are merged into larger ones until no more than so many do: of each, a block is held in memory."""
 
-_STATE = b"s"
-"""Beside keys of 29 bytes, one of a single byte; it sorts behind those of any instant before the year 100 million."""
-
-_decode = msgspec.msgpack.Decoder(tuple[bytes | None, bytes | None]).decode
-
-_WRITE_BUFFER_BYTES = 32 << 20
-
-
-class Spooled(NamedTuple):
-    """One record at its place; `key` sorts as the places do."""
-
-    key: bytes
-    occurred_ms: int
-    partition: int
-    record: InputRecord
+_SUFFIX = ".run"
 
 
 class SpoolState(msgspec.Struct, array_like=True, frozen=True):
@@ -47,58 +32,89 @@ class SpoolState(msgspec.Struct, array_like=True, frozen=True):
 class Spool:
     """Records on disk, by (occurred_at, topic rank, append time, partition, offset). One task's only.
 
+    They lie in sorted runs, one after the other as they were read, each a file; a file's name says the numbers of the
+    runs in it. One that an interruption left beside the file its records were merged into is dropped here.
+
     Args:
         folder: of its own.
-        topics: name of the topic of each rank.
     """
 
-    def __init__(self, folder: Path, topics: Mapping[int, str]) -> None:
-        options = Options(raw_mode=True)
-        options.create_if_missing(True)
-        options.set_write_buffer_size(_WRITE_BUFFER_BYTES)
-        options.set_max_background_jobs(2)
+    def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._db = Rdict(str(folder), options=options)
-        self._topics = topics
+        self._folder = folder
+        for unfinished in folder.glob("*.new"):
+            unfinished.unlink()
+        self._runs: list[SortedRun] = []
+        paths = sorted(folder.glob(f"*{_SUFFIX}"), key=lambda path: (_numbers(path)[0], -_numbers(path)[1]))
+        for path in paths:
+            if _numbers(path)[1] < self._next_number:
+                path.unlink()
+            else:
+                self._runs.append(open_run(path))
 
     def state(self) -> SpoolState:
         """How far it is."""
-        stored: bytes | None = self._db.get(_STATE)
-        return SpoolState() if stored is None else msgspec.msgpack.decode(stored, type=SpoolState)
+        if not self._runs:
+            return SpoolState()
+        count = sum(run.contents.count for run in self._runs)
+        return SpoolState(self._runs[-1].contents.offsets, count)
 
-    def write(self, spooled: list[tuple[int, int, InputRecord]], state: SpoolState) -> None:
-        """Add records, as (occurred_ms, partition, record), and note how far that is, together or not at all."""
-        batch = WriteBatch(raw_mode=True)
-        put, pack, encode = batch.put, _KEY.pack, msgspec.msgpack.encode
-        for occurred_ms, partition, record in spooled:
-            place = pack(occurred_ms, record.rank, record.appended_ms, partition, record.offset)
-            put(place, encode((record.key, record.value)))
-        put(_STATE, msgspec.msgpack.encode(state))
-        self._db.write(batch)
+    def add(self, records: list[Spooled], offsets: dict[str, dict[int, int]]) -> None:
+        """Sort records into a run, and note with it how far the inputs are read: together or not at all.
 
-    def after(self, key: bytes) -> Iterator[Spooled]:
-        """The records behind the one of this key, in order; all of them after the empty key."""
-        iterator = self._db.iter()
-        if key:
-            iterator.seek(key + b"\0")
-        else:
-            iterator.seek_to_first()
-        while iterator.valid():
-            place: bytes = iterator.key()
-            if len(place) == _KEY.size:
-                yield self._spooled(place, iterator.value())
-            iterator.next()
+        Blocks until it is on the disk.
+        """
+        records.sort()
+        path = self._path(self._next_number, self._next_number)
+        for _ in write_run(path, [records], offsets):
+            pass
+        self._runs.append(open_run(path))
 
-    def at(self, key: bytes) -> Spooled | None:
-        """The record of this key; None for the empty key."""
-        value: bytes | None = self._db.get(key) if key else None
-        return None if value is None else self._spooled(key, value)
+    @property
+    def crowded(self) -> bool:
+        """More runs overlap than should: `thin_out`, before they are read."""
+        return depth(self._runs) > MOST_OVERLAPPING
 
-    def _spooled(self, place: bytes, value: bytes) -> Spooled:
-        occurred_ms, rank, appended_ms, partition, offset = _KEY.unpack(place)
-        record = InputRecord(appended_ms, rank, offset, self._topics[rank], *_decode(value))
-        return Spooled(place, occurred_ms, partition, record)
+    def thin_out(self) -> Iterator[int]:
+        """Merge runs into larger ones, many into one; to be exhausted, and perhaps not enough.
 
-    def close(self) -> None:
-        """Flush and close."""
-        self._db.close()
+        Gives after each step how many more records have been merged. What is merged once stays so, whatever happens.
+        """
+        runs, self._runs = self._runs, []
+        for start in range(0, len(runs), MOST_OVERLAPPING):
+            group = runs[start : start + MOST_OVERLAPPING]
+            if len(group) == 1:
+                self._runs += group
+                continue
+            path = self._path(_numbers(group[0].path)[0], _numbers(group[-1].path)[1])
+            before = 0
+            for count in write_run(path, merged(group), group[-1].contents.offsets):
+                yield count - before
+                before = count
+            self._runs.append(open_run(path))
+            for run in group:
+                run.path.unlink()
+
+    def after(self, place: bytes) -> Iterator[list[Spooled]]:
+        """The records behind a place (see `sorted_run.place_of`), in order, some at a time; all behind the empty one."""
+        return merged(self._runs, place)
+
+    def at(self, place: bytes) -> Spooled | None:
+        """The record at a place; None for the empty one."""
+        if not place:
+            return None
+        before = (int.from_bytes(place) - 1).to_bytes(PLACE.size)
+        return next(self.after(before))[0]
+
+    @property
+    def _next_number(self) -> int:
+        return _numbers(self._runs[-1].path)[1] + 1 if self._runs else 0
+
+    def _path(self, first: int, last: int) -> Path:
+        return self._folder / f"{first:08}-{last:08}{_SUFFIX}"
+
+
+def _numbers(path: Path) -> tuple[int, int]:
+    """Of the first and the last run in a file."""
+    first, last = path.stem.split("-")
+    return int(first), int(last)
