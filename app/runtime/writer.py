@@ -56,10 +56,18 @@ class Writer:
         client_options: how to reach the brokers, as every client here takes them.
         transactional_id: application, processor and partition; None writes at least once, without transactions.
         changelog, partition: where the states and the position go.
+        timeout_ms: how long a transaction may take, and an acknowledgement. What a writer leaves open that is gone
+            for good, readers wait for as long.
     """
 
     def __init__(
-        self, client_options: dict[str, Any], transactional_id: str | None, changelog: str, partition: int
+        self,
+        client_options: dict[str, Any],
+        transactional_id: str | None,
+        changelog: str,
+        partition: int,
+        *,
+        timeout_ms: int = TRANSACTION_TIMEOUT_MS,
     ) -> None:
         self._changelog: Where = (changelog, partition)
         self._transactional = transactional_id is not None
@@ -67,14 +75,14 @@ class Writer:
             **client_options,
             "max_batch_size": MAX_BATCH_BYTES,
             "retry_backoff_ms": 20,
-            "request_timeout_ms": TRANSACTION_TIMEOUT_MS,
+            "request_timeout_ms": timeout_ms,
         }
         if transactional_id is None:
             options |= {"enable_idempotence": True, "acks": "all"}
         else:
             options |= {
                 "transactional_id": transactional_id,
-                "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
+                "transaction_timeout_ms": timeout_ms,
             }
         self._producer = AIOKafkaProducer(**options)
 

@@ -18,7 +18,7 @@ from app.tools.replay.held_states import HeldStates
 from app.tools.replay.sorted_run import place_of
 from app.tools.replay.spool import Spool
 from app.tools.replay.spooling import fill
-from app.tools.replay.target import last_position
+from app.tools.replay.target import TIMEOUT_MS, last_position
 from app.tools.replay.world_outputs import WorldOutputs
 from app.tools.world import World
 from app.wire.bad_record import BadRecord
@@ -75,7 +75,13 @@ async def replay_by_time(host: Host, run: Run, playbooks: PlaybookSet, meter: Me
     Raises UserError `rules-failed` for a record or timer the rules cannot take, which is a bug of ours.
     """
     spool = Spool(host.folder / SPOOL)
-    writer = Writer(host.client_options, f"{host.application}-event-time", host.full_name(POSITIONS), 0)
+    writer = Writer(
+        host.client_options,
+        f"{host.application}-event-time",
+        host.full_name(POSITIONS),
+        0,
+        timeout_ms=TIMEOUT_MS,
+    )
     states: HeldStates | None = None
     playing: _Playing | None = None
     try:

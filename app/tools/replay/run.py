@@ -9,6 +9,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import uvloop
+from aiokafka.errors import ProducerFenced
 from msgspec.structs import replace
 
 from app.domain.calendar import load_tables
@@ -49,7 +50,7 @@ def run(settings: Settings, options: Options) -> int:
 
     Raises:
         UserError, UserErrors: `bad-prefix`, `live-prefix`, `foreign-topics`, `other-replay`, `replay-running`,
-            `other-playbooks`, `inputs-gone`, what is wrong with the playbooks, and what `broker_errors` raises.
+            `replay-fenced`, `other-playbooks`, `inputs-gone`, what is wrong with the playbooks, and what `broker_errors` raises.
     """
     check_prefix(options.into, settings.topic_prefix)
     sets = _playbook_sets(settings, options)
@@ -60,7 +61,12 @@ def run(settings: Settings, options: Options) -> int:
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_replay(settings, options, place, sets, meter))
+            try:
+                return runner.run(_replay(settings, options, place, sets, meter))
+            except ProducerFenced as fenced:
+                problem = "one of its transactions was ended from outside, or took more than five minutes"
+                hint = "give the same command again: it carries on where it was"
+                raise UserError("replay-fenced", f"--into {options.into}", problem, hint) from fenced
 
 
 def _playbook_sets(settings: Settings, options: Options) -> list[PlaybookSet]:

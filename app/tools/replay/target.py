@@ -22,6 +22,9 @@ COMMIT_RECORDS = 10_000
 COMMIT_BYTES = 16 << 20
 """A transaction is committed when it holds so many input records, or so much output."""
 
+TIMEOUT_MS = 300_000
+"""Of a replay's transactions: nobody waits for its outputs, and on a starved machine large ones take more than a worker's."""
+
 
 class Pending(NamedTuple):
     """A decided batch that is not committed yet; `position` is where the replay stands after it."""
@@ -53,6 +56,7 @@ class Target:
             f"{host.application}-{changelog}-{number}",
             host.full_name(changelog),
             number,
+            timeout_ms=TIMEOUT_MS,
         )
         self._place = TopicPartition(host.full_name(changelog), number)
         self._names = {
