@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bench.load import load
-from bench.oracle import expect
-from bench.outputs import Outputs, differences, read_outputs
+from bench.oracle import expect_workload
+from bench.outputs import Outputs, judge, read_outputs
 from bench.site import PARTITIONS
 
 if TYPE_CHECKING:
@@ -105,26 +105,28 @@ def measure_drain(
     *,
     silent_timers: bool = True,
     partitions: int = PARTITIONS,
+    end_ms: int | None = None,
 ) -> Drain:
     """Load the workload, have `run` apply it, and see what came of it.
 
     Args:
         site: fresh.
         system: the contender's name.
-        workload: its last event is of the moment of the call.
+        workload: the events.
         run: takes the site and the number of events, and returns when all are applied and the process has ended.
         say: takes what is being done, for people.
         silent_timers: see `oracle.expect`.
         partitions: of the site's topics.
+        end_ms: instant of the last event; None: the moment of the call.
     """
-    end_ms = time.time_ns() // 1_000_000
+    end_ms = end_ms or time.time_ns() // 1_000_000
     say(f"{system}: loading {workload.events:,} events")
     asyncio.run(load(site, workload.activities(end_ms), partitions))
     say(f"{system}: {site.guarantee}, applying {workload.events:,} events")
     contender = run(site, workload.events)
     say(f"{system}: checking its outputs")
     outputs: Outputs = asyncio.run(read_outputs(site, partitions))
-    expected = expect(workload.activities(end_ms), partitions, silent_timers=silent_timers)
+    expected = expect_workload(workload, end_ms, partitions, silent_timers=silent_timers)
     return Drain(
         system=system,
         guarantee=site.guarantee,
@@ -136,5 +138,5 @@ def measure_drain(
         wall_s=contender.seconds,
         core_s=contender.cpu_s(outputs.first_ms, outputs.last_ms),
         peak_rss_mb=contender.peak_rss_bytes / 2**20,
-        wrong=tuple(differences(expected, outputs)),
+        wrong=tuple(judge(expected, outputs).words()),
     )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from app.domain.events import Activity
 
 AFTER_MS = 7 * 86_400_000
+STEP = "setup.step_completed"
 PAGE_REST_MS = 5_000
 NEVER_MS = 1 << 62
 
@@ -38,7 +39,7 @@ class Effect(NamedTuple):
     since_ms: int = 0
 
 
-class Member(msgspec.Struct):
+class Member(msgspec.Struct, array_like=True):
     """One member's state. None: it never happened, or the tag is not carried. -1 for `page_ms`: no page yet.
 
     Attributes:
@@ -48,6 +49,8 @@ class Member(msgspec.Struct):
         in_app_ms: the latest activity in the app, as it stands on the page.
         page_ms: when the page was last written.
         stale: whether the page has changed since.
+        stepped: whether a step of the set-up was done.
+        sequence: of its last output; left to whoever numbers them.
     """
 
     last_ms: int | None = None
@@ -56,6 +59,8 @@ class Member(msgspec.Struct):
     in_app_ms: int | None = None
     page_ms: int = -1
     stale: bool = False
+    stepped: bool = False
+    sequence: int = 0
 
 
 def advance(member: Member, until_ms: int) -> Iterator[Effect]:
@@ -79,12 +84,15 @@ def act(member: Member, activity: Activity) -> Iterator[Effect]:
     at_ms = activity.occurred_at
     yield from advance(member, at_ms)
     urgent = member.page_ms < 0
-    changed = activity.channel == "APP" and (member.in_app_ms is None or at_ms > member.in_app_ms)
+    in_app = activity.channel == "APP" and (member.in_app_ms is None or at_ms > member.in_app_ms)
+    step = activity.type == STEP and not member.stepped
+    changed = in_app or step
     if urgent:
         member.tag_ms = at_ms
         yield Effect("tag-changed", "ADDED", "never_active", at_ms)
-    if changed:
+    if in_app:
         member.in_app_ms = at_ms
+    member.stepped = member.stepped or step
     if activity.channel == "APP" and activity.type in _QUALIFYING:
         if member.tag_ms is not None:
             urgent, since_ms = True, member.tag_ms

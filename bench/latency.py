@@ -18,6 +18,8 @@ from bench.live import Waits, opened_line
 from bench.reengage import NAME, worker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bench.live import Line
     from bench.process import Contender
     from bench.site import Site
@@ -60,19 +62,26 @@ class Latency:
         return asdict(self)
 
 
-def measure_latency(site: Site, seconds: int = MEASURED_S, rate_per_s: int = RATE_PER_S) -> Latency:
+def measure_latency(
+    site: Site,
+    seconds: int = MEASURED_S,
+    rate_per_s: int = RATE_PER_S,
+    *,
+    system: str = NAME,
+    start: Callable[[Site], Contender] = worker,
+) -> Latency:
     """Start a worker, warm it up for 5 s at the full rate, then measure. Blocks: `seconds` and about 15 s more.
 
     Raises UserError `contender-failed` when the worker ends or an answer is missing.
     """
-    with worker(site) as running:
+    with start(site) as running:
         probe = asyncio.run(_run(site, running, seconds, rate_per_s))
         running.stop()
     first, last = probe.measured
     waits = Waits((probe.read_s[n] - probe.sent_s[n]) * 1000 for n in range(first, last))
     sending_s = probe.sent_s[last - 1] - probe.sent_s[first]
     return Latency(
-        system=NAME,
+        system=system,
         guarantee=site.guarantee,
         events=len(waits),
         rate_per_s=(len(waits) - 1) / sending_s,

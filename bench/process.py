@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import psutil
@@ -31,7 +32,7 @@ class Sample(NamedTuple):
 
 
 class Contender:
-    """A running process; what it prints goes to `output.log` in its site's folder. Ended with the `with` block."""
+    """A running process; what it prints is added to `output.log` in its site's folder. Ended with the `with` block."""
 
     def __init__(self, site: Site, command: Sequence[str]) -> None:
         self._command = list(command)
@@ -45,7 +46,7 @@ class Contender:
 
     def __enter__(self) -> Self:
         self._started_s = time.monotonic()
-        with self._log.open("wb") as log:
+        with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command,
                 cwd=self._site.folder,
@@ -79,6 +80,25 @@ class Contender:
         code = self._process.poll()
         if code is not None:
             raise self.failed(f"ended with exit code {code}")
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended by itself, as it should. Raises UserError `contender-failed` when it failed."""
+        code = self._process.poll()
+        if code not in (None, 0):
+            raise self.failed(f"ended with exit code {code}")
+        return code == 0
+
+    def kill(self) -> None:
+        """Kill it and its children (SIGKILL), as a crash would; returns when it is gone."""
+        with suppress(psutil.NoSuchProcess):
+            children = psutil.Process(self._process.pid).children(recursive=True)
+            self._process.kill()
+            for child in children:
+                with suppress(psutil.NoSuchProcess):
+                    child.kill()
+        self._process.wait()
+        self._end()
 
     def stop(self) -> None:
         """Have it end: as an operator would, and by force after 20 s. Nothing happens when it has ended."""

@@ -22,11 +22,16 @@ def worker(site: Site, *options: str) -> Contender:
     return Contender(site, [str(command), "worker", *options])
 
 
+def draining(site: Site) -> Contender:
+    """A worker that ends once everything is applied, not yet started."""
+    return worker(site, "--until-drained")
+
+
 def drain(site: Site, events: int) -> Contender:
     """Run `reengage worker --until-drained`; returns the ended process. Blocks until then.
 
     Raises UserError `contender-failed` when it fails, or is slower than anything worth measuring.
     """
-    with worker(site, "--until-drained") as running:
+    with draining(site) as running:
         running.wait(PATIENCE_S + events / SLOWEST_EVENTS_PER_S)
     return running

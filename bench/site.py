@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PARTITIONS = 4
+SESSION_TIMEOUT_MS = 10_000
+HEARTBEAT_MS = 2_000
+"""The worker's own, and so every contender's: how soon a killed one is missed is most of what it takes to recover."""
+
 PLAYBOOKS = DEFAULTS / "re-engager"
 """The job is the re-engager's inactivity, whatever other playbooks are shipped."""
 
@@ -87,6 +91,6 @@ def opened_site(
 
 async def _delete_topics(site: Site) -> None:
     async with admin_client(site.settings.client_options()) as admin:
-        # Faust's own topics too: its application is named with the prefix.
-        own = [name for name in await admin.list_topics() if name.startswith(site.prefix)]
+        # A contender's own topics too: its application is named with the prefix, with which not every name begins.
+        own = [name for name in await admin.list_topics() if site.prefix in name]
         await admin.delete_topics(own)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,13 +16,15 @@ from app.wire.codec import encode_key
 from app.wire.lines import format_record
 from app.wire.partitioner import murmur2_partition
 from bench.generate import Workload
-from bench.oracle import GRACE_MS, Expected, expect, label
+from bench.oracle import GRACE_MS, expect, expect_workload, facts
 from bench.site import PLAYBOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from app.domain.events import Activity
+    from app.domain.outputs import AnyOutput
+    from bench.oracle import Facts
 
 END_MS = 1_767_225_600_000
 PARTITIONS = 4
@@ -50,23 +51,22 @@ def activities(request: pytest.FixtureRequest) -> list[Activity]:
     return generated if request.param == "as generated" else spread_over(60, generated)
 
 
-def counted(outputs: Iterable[Output]) -> Counter[str]:
-    return Counter(label(output.topic, getattr(output, "action", "")) for output in outputs)
+def told(outputs: Iterable[AnyOutput]) -> dict[str, Facts]:
+    return {output.event_id: facts(output) for output in outputs if isinstance(output, Output)}
 
 
 def test_outputs_are_those_of_the_core_under_partition_time(activities: list[Activity]) -> None:
-    """Every output of every kind, pages of silent members too."""
+    """Every output with all it says, and every member's last page, those of silent members too."""
     world = World(load_playbooks(PLAYBOOKS), GRACE_MS)
     for activity in activities:
         world.move_partition(activity, partition_of(activity))
         world.apply(activity, partition_of(activity))
     outputs = world.take()
     pages = [output for output in outputs if isinstance(output, MemberSnapshot)]
-    assert expect(activities, PARTITIONS) == Expected(
-        counts=counted(output for output in outputs if isinstance(output, Output)),
-        pages_ms={page.member_id: page.occurred_at for page in pages},
-        pages=len(pages),
-    )
+    expected = expect(activities, PARTITIONS)
+    assert expected.sequenced == told(outputs)
+    assert expected.pages == {page.member_id: page for page in pages}
+    assert expected.most_pages == len(pages)
     assert len(pages) > 1_000
 
 
@@ -77,8 +77,8 @@ def test_outputs_are_those_simulate_prints(activities: list[Activity]) -> None:
     ]
     simulated = simulate(lines, load_playbooks(PLAYBOOKS), in_order=True, grace_ms=GRACE_MS)
     expected = expect(activities, PARTITIONS)
-    assert counted(simulated.outputs) == expected.counts
-    assert {page.member_id: page.occurred_at for page in simulated.snapshots} == expected.pages_ms
+    assert expected.sequenced == told(simulated.outputs)
+    assert expected.pages == {page.member_id: page for page in simulated.snapshots}
     assert not simulated.dead_letters
 
 
@@ -89,6 +89,23 @@ def test_without_silent_timers_only_events_make_outputs() -> None:
     full = expect(activities, PARTITIONS)
     assert lazy.counts["workflow-opened"] == full.counts["workflow-opened"]
     assert lazy.counts["tag-changed ADDED"] < full.counts["tag-changed ADDED"]
+
+
+def test_kills_fall_where_so_many_percent_of_the_events_have_been_applied() -> None:
+    """A prefix of the events causes the outputs before it."""
+    activities = list(Workload(events=1_000, members=300).activities(END_MS))
+    expected = expect(activities, PARTITIONS)
+    assert expected.by_share(25) == len(expect(activities[:250], PARTITIONS).sequenced)
+    assert expected.by_share(75) == len(expect(activities[:750], PARTITIONS).sequenced)
+    assert expect([], PARTITIONS).by_share(50) == 0
+
+
+def test_what_several_contenders_must_give_is_computed_once() -> None:
+    """The same workload with the same end."""
+    workload = Workload(events=200, members=50)
+    first = expect_workload(workload, END_MS, PARTITIONS, silent_timers=False)
+    assert expect_workload(workload, END_MS, PARTITIONS, silent_timers=False) is first
+    assert first == expect(workload.activities(END_MS), PARTITIONS, silent_timers=False)
 
 
 def test_a_workload_is_the_same_each_time() -> None:
