@@ -171,6 +171,7 @@ class _Run:
 
     def _measure(self, measure: Measure, entry: Entry, run: Callable[[Site, Entry], None]) -> None:
         name = f"{entry.system}-{measure}-{ENTRIES.index(entry)}"
+        started_s = time.monotonic()
         try:
             with opened_site(self.broker, self.folder, name, entry.guarantee) as site:
                 run(site, entry)
@@ -181,6 +182,9 @@ class _Run:
             self.report.left_out.append(
                 f"FAILED: {entry.name}, {entry.guarantee}, {measure}: {error.problem}\n{error.hint}"
             )
+        # A run is long, and where it does not go to a terminal nothing else tells how far it is.
+        seconds = time.monotonic() - started_s
+        self.status.console.print(f"{measure}: {entry.name}, {entry.guarantee}: {seconds:.0f} s")
 
     def _of(self, entry: Entry) -> Workload:
         return self.smaller if entry.small else self.workload

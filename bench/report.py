@@ -165,16 +165,17 @@ class Report:
         return table
 
     def _kill_table(self) -> Table:
-        right = "events|recovery s|outputs|missing|wrong|twice|members\nwrong"
+        right = "recovery\ns|missing|wrong|twice|members\nwrong"
         table = _table("Three kills (SIGKILL) in a drain", "contender", right)
         for kills in self.kills:
             verdict = kills.verdict
-            counts = (kills.outputs, verdict.missing, verdict.wrong, verdict.repeated, verdict.members)
             table.add_row(
-                f"{kills.system}\n{kills.guarantee}",
-                f"{kills.events:,}",
-                " ".join("-" if each is None else f"{each:.1f}" for each in kills.recovered_s),
-                *(f"{count:,}" for count in counts),
+                f"{kills.system}\n{kills.guarantee}\n{kills.events:,} events",
+                "\n".join("-" if each is None else f"{each:.1f}" for each in kills.recovered_s),
+                *(
+                    f"{count:,}"
+                    for count in (verdict.missing, verdict.wrong, verdict.repeated, verdict.members)
+                ),
             )
         return table
 
