@@ -111,12 +111,6 @@ class Contender:
                 self._process.wait()
         self._end()
 
-    def kill(self) -> None:
-        """End it as a crash does, at once."""
-        self._process.kill()
-        self._process.wait()
-        self._end()
-
     def failed(self, problem: str) -> UserError:
         """The error to raise, with the end of what it printed."""
         tail = self._log.read_text(errors="replace")[-TAIL_CHARACTERS:]

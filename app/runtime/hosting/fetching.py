@@ -2,19 +2,21 @@
 
 Of aiokafka's inside is needed what its interface does not give, and `tests/runtime/hosting` names it: when each fetch
 was sent and what it found at the end of the log (to know that an input is drained), the fetched records without the
-object it builds for each, that somebody takes them (or it would leave the group after `max_poll_interval_ms`), and to
-have its fetches made in a session.
+object it builds for each, and to have its fetches made in a session. Whoever takes these past its interface has to do
+what that does besides: tell the group that somebody is at work, and hear what its own tasks have met.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import FetchResult
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 
 from app.runtime.hosting.fetch_session import FetchSession
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from aiokafka.abc import ConsumerRebalanceListener
+
+log = logging.getLogger(__name__)
 
 FETCH_BYTES = 4 << 20
 """Of one partition in one fetch, at most."""
@@ -153,14 +157,12 @@ class Fetching:
     def take(self) -> dict[TopicPartition, Fetched]:
         """All that has come since the last call, which makes room for the next fetch.
 
-        Raises the fetch error of a partition, if there is one (authorization, corrupt record, a log that no longer
-        holds the offset: `OffsetOutOfRangeError`).
+        To be called again and again, also while nothing comes: it is what keeps the consumer in its group. Raises the
+        fetch error of a partition, if there is one (authorization, corrupt record, a log that no longer holds the
+        offset: `OffsetOutOfRangeError`), and what keeps the consumer from its work for good.
         """
+        self._attend()
         self._arrived.clear()
-        with self.consumer._subscription.fetch_context():  # noqa: SLF001  a consumer that takes nothing leaves the group
-            return self._take()
-
-    def _take(self) -> dict[TopicPartition, Fetched]:
         answers, self._answers = self._answers, {}
         taken: dict[TopicPartition, Fetched] = {}
         fetcher = self._fetcher
@@ -179,6 +181,28 @@ class Fetching:
                 taken[where] = Fetched([], 0, drained)
         fetcher._notify(fetcher._wait_consume_future)  # noqa: SLF001
         return taken
+
+    def _attend(self) -> None:
+        """What aiokafka's own way to records does at each call.
+
+        A consumer nobody asks for records leaves its group after five minutes and does not come back; and what its
+        group's coordinator has met is held until somebody hears of it.
+        """
+        with self.consumer._subscription.fetch_context():  # noqa: SLF001
+            pass
+        if self._fetcher.error_future.done():
+            self._fetcher.error_future.result()
+        coordinator = self.consumer._coordinator  # noqa: SLF001
+        try:
+            coordinator.check_errors()
+        except GroupAuthorizationFailedError:
+            raise
+        except KafkaError as error:
+            if coordinator._coordination_task.done():  # noqa: SLF001
+                raise
+            # Its heartbeats may have ended with the error: joining again begins new ones.
+            log.warning("the consumer group has failed, and is joined again: %r", error)
+            coordinator.request_rejoin()
 
     def _drained(self, where: TopicPartition, answer: tuple[int, int] | None) -> tuple[int, int] | None:
         state = self._state(where)

@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import copy
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.consumer.fetcher import FetchError
-from aiokafka.errors import NotLeaderForPartitionError, TopicAuthorizationFailedError
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    KafkaError,
+    NotLeaderForPartitionError,
+    TopicAuthorizationFailedError,
+)
 from aiokafka.protocol.fetch import FetchRequest
 
 from app.runtime.assignor import make_assignor
@@ -43,12 +49,12 @@ class Listener(ConsumerRebalanceListener):
 class Reader:
     """What an intake does: waits, and takes what has come. `busy` and `quiet` are its two topics."""
 
-    def __init__(self, kafka: Kafka, busy: str, quiet: str) -> None:
+    def __init__(self, kafka: Kafka, busy: str, quiet: str, **options: Any) -> None:
         self.kafka = kafka
         self.busy = TopicPartition(busy, 0)
         self.quiet = TopicPartition(quiet, 0)
         assignor = make_assignor({"members": [busy, quiet]})
-        self.fetching = Fetching(kafka.options, f"{kafka.prefix}group", assignor)
+        self.fetching = Fetching(kafka.options, f"{kafka.prefix}group", assignor, **options)
         self.rows: dict[TopicPartition, list[Row]] = {self.busy: [], self.quiet: []}
         self.size_bytes = 0
         self.drained: dict[TopicPartition, list[tuple[int, int]]] = {self.busy: [], self.quiet: []}
@@ -311,15 +317,50 @@ class TestPace:
         with pytest.raises(asyncio.CancelledError):
             await waiting
 
+
+class TestGroup:
     async def test_it_is_a_member_of_a_generation(self, reader: Reader):
         assert reader.fetching.generation > 0
 
-    async def test_who_takes_stays_a_member_for_longer_than_a_silent_consumer_may(self, reader: Reader):
-        subscription = reader.fetching.consumer._subscription
-        subscription._last_fetch_ended -= 1_000
-        assert subscription.fetcher_idle_time >= 300
-        await reader.turn()
-        assert subscription.fetcher_idle_time < 300
+    async def test_it_stays_in_its_group_for_as_long_as_somebody_takes(self, kafka: Kafka):
+        """Aiokafka counts what is asked for through its own interface only, and leaves after five minutes without."""
+        reader = Reader(
+            kafka,
+            await kafka.create("busy"),
+            await kafka.create("quiet"),
+            max_poll_interval_ms=300,
+            heartbeat_interval_ms=50,
+        )
+        await reader.start()
+        generation, until = reader.fetching.generation, time.monotonic() + 1
+        await reader.until(lambda: time.monotonic() > until)
+        await reader.later(reader.quiet)
+        assert reader.fetching.generation == generation
+        await reader.fetching.stop()
+
+    async def test_what_its_coordinator_has_met_has_it_join_again(self, reader: Reader):
+        """The coordinator does nothing more until somebody hears of it, not even send heartbeats."""
+        coordinator = reader.fetching.consumer._coordinator
+        generation = reader.fetching.generation
+        coordinator._heartbeat_task.cancel()
+        told = asyncio.create_task(coordinator._push_error_to_user(KafkaError("met")))
+        await asyncio.sleep(0)
+        await reader.until(lambda: told.done() and reader.fetching.generation > generation)
+        await reader.produce(b"1")
+        await reader.until(lambda: reader.values(reader.busy) == [b"1"])
+
+    async def test_what_no_other_try_mends_is_raised(self, reader: Reader):
+        coordinator = reader.fetching.consumer._coordinator
+        coordinator._pending_exception = GroupAuthorizationFailedError("group")
+        with pytest.raises(GroupAuthorizationFailedError):
+            reader.fetching.take()
+
+    async def test_nor_does_it_go_on_when_the_task_that_fetches_is_gone(self, reader: Reader):
+        error = asyncio.get_running_loop().create_future()
+        error.set_exception(KafkaError("gone"))
+        reader.fetching._fetcher = SimpleNamespace(error_future=error)
+        with pytest.raises(KafkaError, match="gone"):
+            reader.fetching.take()
 
 
 def _refused(response: Any, where: TopicPartition) -> Any:

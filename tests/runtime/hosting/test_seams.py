@@ -223,11 +223,29 @@ class TestSubscription:
         async with AIOKafkaConsumer(**kafka.options, group_id=f"{kafka.prefix}group") as consumer:
             assert type(consumer._coordinator) is GroupCoordinator
             assert consumer._coordinator.generation == -1
+            assert not consumer._coordinator._coordination_task.done()
         assert "self._coordinator.generation = response.generation_id" in source(group_coordinator)
 
     def test_a_rebalance_can_be_asked_for(self):
         assert parameters(GroupCoordinator.request_rejoin) == ["self"]
         assert "self._rejoin_needed_fut.done()" in source(GroupCoordinator.need_rejoin)
+
+    async def test_who_asks_for_records_is_told_to_the_group(self):
+        """A consumer that nobody asks leaves it after `max_poll_interval_ms`."""
+        consumer = AIOKafkaConsumer(bootstrap_servers="127.0.0.1:1")
+        subscriptions = consumer._subscription
+        subscriptions._last_fetch_ended = 0.0
+        with subscriptions.fetch_context():
+            pass
+        assert subscriptions._last_fetch_ended > 0
+        assert "self._subscription.fetcher_idle_time" in source(GroupCoordinator._heartbeat_routine)
+        await consumer.stop()
+
+    def test_what_the_coordinator_meets_waits_until_somebody_checks(self):
+        assert parameters(GroupCoordinator.check_errors) == ["self"]
+        assert parameters(GroupCoordinator.request_rejoin) == ["self"]
+        assert "if self._coordination_task.done()" in source(GroupCoordinator.check_errors)
+        assert isinstance(Fetcher.error_future, property)
 
     def test_a_rebalance_is_told_before_and_after(self):
         for moment in ("on_partitions_revoked", "on_partitions_assigned"):
