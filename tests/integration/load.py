@@ -16,13 +16,13 @@ from tests.integration.history import History
 SLICE = 20
 """Records sent at once."""
 
-PACE_S = 0.04
+PACE_S = 0.1
 """Between two slices, at least."""
 
 
 def endless(seed: int, partitions: int) -> Iterator[Sent]:
-    """A history as a load: more than any test sends, a hundred a day, so that what is sent takes weeks."""
-    return iter(History(seed, records=60_000, members=100, days=600, partitions=partitions))
+    """A history as a load: more than any test sends, some 170 a day, so that what is sent takes weeks."""
+    return iter(History(seed, records=100_000, members=100, days=600, partitions=partitions))
 
 
 class Load:
