@@ -19,6 +19,8 @@ SLICE = 20
 PACE_S = 0.1
 """Between two slices, at least."""
 
+MOST_PACE_S = 1.0
+
 
 def endless(seed: int, partitions: int) -> Iterator[Sent]:
     """A history as a load: more than any test sends, some 170 a day, so that what is sent takes weeks."""
@@ -74,7 +76,7 @@ class Load:
                 began_s = time.monotonic()
                 await self._deployment.send(producer, slice_)
                 # On a busy machine everything takes longer, and what is sent has to be worked off.
-                pause_s = max(PACE_S, 3 * (time.monotonic() - began_s))
+                pause_s = min(max(PACE_S, 3 * (time.monotonic() - began_s)), MOST_PACE_S)
                 await asyncio.to_thread(self._enough.wait, pause_s)
         finally:
             await producer.stop()
