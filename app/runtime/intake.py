@@ -27,7 +27,7 @@ from app.runtime.shares import Claim
 from app.runtime.standbys import Standbys
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
     from app.runtime.merge import InputRecord
     from app.runtime.processor import Host, Processor
@@ -278,7 +278,7 @@ class Intake(ConsumerRebalanceListener):
         self._holdings.clear_doubted(standbys)
         self.standbys.keep(standbys, given.warming)
 
-    def _share_memory(self, partitions: Sequence[Partition]) -> None:
+    def _share_memory(self, partitions: Collection[Partition]) -> None:
         """Each processor's partitions get equal parts of what may be kept in memory."""
         counts = Counter(partition.processor.name for partition in partitions)
         for partition in partitions:
@@ -383,6 +383,7 @@ class Intake(ConsumerRebalanceListener):
             return
         partition = self._new(unit)
         self.partitions[unit] = partition
+        self._share_memory(self.partitions.values())
         try:
             await partition.fence()
         except KafkaError as error:
