@@ -179,9 +179,9 @@ class _Run:
             if error.reference not in ("contender-failed", "transaction-open"):
                 raise
             self.ours_got_through = self.ours_got_through and entry.system != System.REENGAGE
-            self.report.left_out.append(
-                f"FAILED: {entry.name}, {entry.guarantee}, {measure}: {error.problem}\n{error.hint}"
-            )
+            said = f"FAILED: {entry.name}, {entry.guarantee}, {measure}: {error.problem}"
+            self.report.left_out.append(said)
+            self.status.console.print(f"{said}\n{error.hint}", markup=False)
         # A run is long, and where it does not go to a terminal nothing else tells how far it is.
         seconds = time.monotonic() - started_s
         self.status.console.print(f"{measure}: {entry.name}, {entry.guarantee}: {seconds:.0f} s")

@@ -138,7 +138,7 @@ class Report:
         table = _table("Drain", "contender", right)
         for drain in self.drains:
             table.add_row(
-                f"{drain.system}\n{drain.guarantee}",
+                f"{_lines(drain.system)}\n{drain.guarantee}",
                 f"{drain.events:,}",
                 _rate(drain.events_per_s),
                 f"{drain.events_per_wall_s:,.0f}",
@@ -153,7 +153,7 @@ class Report:
         table = _table(self.latency_title, "contender", right)
         for latency in self.latencies:
             table.add_row(
-                f"{latency.system}\n{latency.guarantee}",
+                f"{_lines(latency.system)}\n{latency.guarantee}",
                 f"{latency.rate_per_s:,.0f}",
                 f"{latency.p50_ms:.1f}",
                 f"{latency.p99_ms:.1f}",
@@ -170,7 +170,7 @@ class Report:
         for kills in self.kills:
             verdict = kills.verdict
             table.add_row(
-                f"{kills.system}\n{kills.guarantee}\n{kills.events:,} events",
+                f"{_lines(kills.system)}\n{kills.guarantee}\n{kills.events:,} events",
                 "\n".join("-" if each is None else f"{each:.1f}" for each in kills.recovered_s),
                 *(
                     f"{count:,}"
@@ -178,6 +178,11 @@ class Report:
                 ),
             )
         return table
+
+
+def _lines(system: str) -> str:
+    """A contender's name and its setting, one under the other: a table of eight columns has no room beside them."""
+    return system.replace(", ", "\n")
 
 
 def _rate(rate: float | None) -> str:
