@@ -1,6 +1,6 @@
 """Quix Streams as a contender: `bench.quix_app` in an environment of its own, made once a machine.
 
-Quix Streams wants older versions of pydantic and rich than Reengage, so that the two cannot share an environment.
+Quix Streams wants pydantic below 2.14, Reengage 2.14 or later, so that the two cannot share an environment.
 
 What it does not do, and Reengage does: remember event ids, take timers of members whose events have stopped, merge several
 inputs in one order, keep a journal.
