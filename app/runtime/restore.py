@@ -89,7 +89,12 @@ async def restore(
                 progress(position - start, end - start)
     except BaseException:
         store.close()
-        raise
-    finally:
         await consumer.stop()
+        raise
+    try:
+        await consumer.stop()
+    except BaseException:
+        # Cancelled here: nobody has the store yet, and its folder would stay locked for as long as this process lives.
+        store.close()
+        raise
     return store, count

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from rocksdict import DbClosedError
 
@@ -221,6 +222,30 @@ class TestGivingUp:
         with pytest.raises(DbClosedError):
             owner._stores[-1].position()
         assert texts((await owner.restore())[0], "a") == ["1"]
+
+    async def test_cancelled_after_the_last_record_it_closes_the_store_too(
+        self, owner: Owner, monkeypatch: pytest.MonkeyPatch
+    ):
+        """With many partitions opened at once, most of the time goes into stopping their consumers."""
+        stopping = asyncio.Event()
+        stop = AIOKafkaConsumer.stop
+
+        async def stop_slowly(consumer: AIOKafkaConsumer) -> None:
+            await stop(consumer)
+            stopping.set()
+            await asyncio.Event().wait()
+
+        store = owner.open_store(False)
+        await owner.work(store, {"a": ("1", 5)})
+        store.close()
+        await owner.kafka.settled(owner.changelog)
+        monkeypatch.setattr(AIOKafkaConsumer, "stop", stop_slowly)
+        task = asyncio.create_task(owner.restore(settled=False))
+        await stopping.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert texts(owner.open_store(False), "a") == ["1"]
 
     async def test_a_store_that_cannot_be_opened_says_so(self, owner: Owner):
         """And leaves no connection behind, which would be complained of when it is collected."""
