@@ -134,31 +134,34 @@ def main(
     given = None if costs is None else read_unit_costs(costs)
     configure_logging(load_settings())
     report = Report(own_broker(), psutil.cpu_percent(interval=BUSY_S))
-    with (
-        tempfile.TemporaryDirectory(prefix="reengage-bench-") as name,
-        Console(stderr=True).status("starting") as status,
-    ):
-        folder, say = Path(name), status.update
-        if Part.STORED in parts:
-            say("making models of members")
-            models = make_models(folder / "models")
-            found.stored = measure_stored(folder, models, size or SIZES, round_events, rounds, say)
-        if parts & {Part.DRAINS, Part.WORKERS}:
-            with _own_broker(folder, say) as broker, broker_errors(load_settings()):
-                for count in partitions or PARTITIONS:
-                    if Part.DRAINS in parts:
-                        workload = drain_workload(drain_events, count)
-                        found.drains += _drains(broker, folder, workload, workers or WORKERS, count, say)
-                    if Part.WORKERS in parts:
-                        found.workers.append(_worker(broker, folder, count, rate, seconds, say))
-    if Part.PLAN in parts:
-        found.unit = given or unit_costs(found.stored, found.drains, found.workers)
-    for table in found.tables(Assumed(members=plan_members, partitions=plan_partitions)):
-        print(f"\n{table}\n")
-    _conclude(report, found)
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="reengage-bench-") as name,
+            Console(stderr=True).status("starting") as status,
+        ):
+            folder, say = Path(name), status.update
+            if Part.STORED in parts:
+                say("making models of members")
+                models = make_models(folder / "models")
+                found.stored = measure_stored(folder, models, size or SIZES, round_events, rounds, say)
+            if parts & {Part.DRAINS, Part.WORKERS}:
+                with _own_broker(folder, say) as broker, broker_errors(load_settings()):
+                    for count in partitions or PARTITIONS:
+                        if Part.DRAINS in parts:
+                            load = drain_workload(drain_events, count)
+                            found.drains += _drains(broker, folder, load, workers or WORKERS, count, say)
+                        if Part.WORKERS in parts:
+                            found.workers.append(_worker(broker, folder, count, rate, seconds, say))
+    finally:
+        # What was measured before something failed is told all the same.
+        if Part.PLAN in parts:
+            found.unit = given or unit_costs(found.stored, found.drains, found.workers)
+        _conclude(report, found)
+        for table in found.tables(Assumed(members=plan_members, partitions=plan_partitions)):
+            print(f"\n{table}\n")
+        if json is not None:
+            report.write(json, found.as_json())
     report.show(Console())
-    if json is not None:
-        report.write(json, found.as_json())
     raise typer.Exit(0 if report.exact else 1)
 
 
