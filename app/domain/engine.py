@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from app.domain.entity import NEVER_MS, Core, Deadlines, Entities, Entity
+from app.domain.entity import NEVER_MS, Core, Deadlines, Entities, Entity, StoreError
+from app.domain.errors import UserError
 
 if TYPE_CHECKING:
     from app.domain.sink import Sink
@@ -129,6 +130,8 @@ class Engine(Generic[E]):
                 self.core.fire(entity, due_ms, self.sink)
             self.entities.keep(entity)
             self._settle(entity)
+        except (StoreError, UserError):
+            raise
         except Exception as bug:
             raise TimerFailed(key) from bug
 

@@ -17,6 +17,18 @@ NEVER_MS = (1 << 63) - 1
 """A due time that never comes: the entity waits for nothing."""
 
 
+class StoreError(Exception):
+    """The disk does not give or take what an entity is stored as: neither a bug of the rules nor the fault of a record.
+
+    Raised by `Entities` and through what they hand out; whoever calls the rules lets it pass. `damaged`: what lies there
+    is not what was written, or not of this place, and must be thrown away; else the disk is full or out of reach.
+    """
+
+    def __init__(self, problem: str, *, damaged: bool) -> None:
+        super().__init__(problem)
+        self.damaged = damaged
+
+
 class Entity:
     """Base of every entity held by an engine.
 
@@ -82,7 +94,7 @@ class Entities(Protocol[E]):
     """Where an engine finds its entities: in memory for `simulate`, over RocksDB in a worker."""
 
     def get(self, key: str) -> E | None:
-        """The entity, or None when it was never kept. May read the local disk, never the network."""
+        """The entity, or None when it was never kept. May read the local disk, never the network. Raises StoreError."""
 
     def keep(self, entity: E) -> None:
         """The entity is new or has changed, and is to be stored with the batch under way. Idempotent."""

@@ -16,7 +16,8 @@ import msgspec
 
 from app.domain.crossings import JournalEntry, MemberMoved, Rerouted
 from app.domain.engine import Engine, TimerFailed
-from app.domain.entity import NEVER_MS
+from app.domain.entity import NEVER_MS, StoreError
+from app.domain.errors import UserError
 from app.domain.hop import Hop
 from app.domain.outputs import MemberSnapshot
 from app.domain.sink import PageGone, Refused, Sink
@@ -225,6 +226,8 @@ class Decider:
             if entity is not None and key not in self._engine.spoilt:
                 try:
                     self._engine.rearm(entity)
+                except (StoreError, UserError):
+                    raise
                 except Exception as bug:
                     raise TimerFailed(key) from bug
         return keys[-1] if len(keys) == SWEEP_SLICE else None
@@ -252,7 +255,8 @@ class Decider:
                 self._apply_once(key, event, record)
             else:
                 self._engine.apply(key, event)
-        except (TimerFailed, Spoilt):
+        except (TimerFailed, Spoilt, StoreError, UserError):
+            # A state that cannot be read, or is of a newer Reengage, is no fault of the record that asked for it.
             raise
         except Exception as bug:
             log.exception("%s-%d offset %d: the rules failed", record.topic, self._partition, record.offset)
@@ -343,7 +347,13 @@ class Decider:
         outputs.finish()
         sealed = self._store.seal(parts)
         self._position = Position(
-            offsets, engine.time_ms, engine.mark, self._hash, swept_to, self.history_seen_ms
+            offsets,
+            engine.time_ms,
+            engine.mark,
+            self._hash,
+            swept_to,
+            self.history_seen_ms,
+            self._position.origin,
         )
         entry = JournalEntry(
             processor=self._processor.name,

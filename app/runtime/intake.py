@@ -18,6 +18,7 @@ from aiokafka import TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from app.domain.entity import StoreError
 from app.domain.errors import UserError
 from app.runtime.assignor import make_assignor
 from app.runtime.holdings import Holdings
@@ -43,6 +44,8 @@ LEAVE_TIMEOUT_S = 5.0
 
 LAG_EVERY_S = 2.0
 """How often the group's offsets are written; they serve the monitoring of lag only."""
+
+_NOT_OF_THE_STATE = (KafkaError, TimeoutError, UserError)
 
 REOPEN_AFTER_S = (0.2, 1.0, 5.0)
 """Waits before a broken partition is opened again: the first, the second, and every later time in a row."""
@@ -359,10 +362,11 @@ class Intake(ConsumerRebalanceListener):
     def _reopen(self, partition: Partition, error: BaseException) -> None:
         """Open a broken partition again, if it is still ours when the wait is over.
 
-        Where neither Kafka nor the registry failed, the state on disk is under suspicion and is rebuilt from the changelog.
+        Where neither Kafka nor the registry failed, nor the disk for want of room, the state on disk is under suspicion and
+        is rebuilt from the changelog.
         """
         unit = (partition.processor.name, partition.number)
-        if not isinstance(error, KafkaError | TimeoutError | UserError):
+        if error.damaged if isinstance(error, StoreError) else not isinstance(error, _NOT_OF_THE_STATE):
             self._holdings.doubt(unit)
         if self.partitions.get(unit) is not partition or unit in self._opening:
             return

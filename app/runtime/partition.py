@@ -27,7 +27,7 @@ from app.runtime.deciding import Decided, Decider
 from app.runtime.holdings import unit_folder
 from app.runtime.merge import InputRecord, Merge
 from app.runtime.placement import SAMPLED, refuse_misplaced
-from app.runtime.position import Position, load_position
+from app.runtime.position import Position, opened_position
 from app.runtime.promotion import UnfinishedPromotionError
 from app.runtime.restore import restore
 from app.runtime.store import Store
@@ -169,6 +169,9 @@ class Partition:
         self._move(Phase.RESTORING)
         host, folder = self.host, unit_folder(self.host.folder, (self.processor.name, self.number))
 
+        if rebuild:
+            log.warning("%r: its state folder is thrown away, and made anew from the changelog", self)
+
         def open_store(emptied: bool) -> Store[Any]:
             if emptied or rebuild:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -183,7 +186,7 @@ class Partition:
             raise UnfinishedPromotionError(marker, repr(self))
         sample = self._store.keys_after("", SAMPLED)
         refuse_misplaced(sample, changelog, self.number, host.partitions[self.processor.changelog])
-        position = load_position(self._store.position())
+        position = opened_position(self._store.position())
         self._decider = Decider(host, self.processor, self.number, self._core, self._store, position)
         self._task = asyncio.create_task(self._run(), name=f"partition {self!r}")
         return count
@@ -317,8 +320,10 @@ class Partition:
         host, decider = self.host, self._decider
         if not host.wall_clock or self.merge is None or decider is None:
             return None
-        drained_ms = self.merge.drained_until_ms()
-        if drained_ms is None or drained_ms < 0 or host.now_ms() - decider.history_seen_ms < host.idle_ms:
+        drained_ms, now_ms = self.merge.drained_until_ms(), host.now_ms()
+        # A clock set back must not make history last until it has caught up with what it showed before.
+        decider.history_seen_ms = min(decider.history_seen_ms, now_ms)
+        if drained_ms is None or drained_ms < 0 or now_ms - decider.history_seen_ms < host.idle_ms:
             return None
         return drained_ms
 

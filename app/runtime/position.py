@@ -6,6 +6,8 @@ crash or a rebalance the partition goes on from here.
 
 from __future__ import annotations
 
+import uuid
+
 import msgspec
 
 from app.domain.engine import START, Mark
@@ -21,6 +23,8 @@ class Position(msgspec.Struct, array_like=True, frozen=True):
     playbooks_hash: what decided up to here. swept_to: while entities are brought under changed playbooks, the key up
     to which that is done; None when no sweep is under way. history_ms: wall time at which the last record was applied
     that was history when it was appended, 0 where none was: a restart must not take history being loaded for the past.
+    origin: of the changelog, made up by whoever opens it first; empty where nobody has. A state folder that has been at
+    another changelog (another cluster, a topic made anew) is known by it.
     """
 
     offsets: dict[str, int] = {}
@@ -29,6 +33,7 @@ class Position(msgspec.Struct, array_like=True, frozen=True):
     playbooks_hash: str = ""
     swept_to: str | None = None
     history_ms: int = 0
+    origin: str = ""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -47,3 +52,14 @@ def load_position(stored: bytes | None) -> Position:
     if stored[0] != POSITION_VERSION:
         raise ValueError(f"position of version {stored[0]}, this worker knows {POSITION_VERSION}")
     return _decoder.decode(stored[1:])
+
+
+def opened_position(stored: bytes | None) -> Position:
+    """The position a worker goes on from: the stored one, which from its first commit on tells its changelog from others."""
+    position = load_position(stored)
+    return position if position.origin else msgspec.structs.replace(position, origin=uuid.uuid4().hex)
+
+
+def origin_of(stored: bytes | None) -> str:
+    """The origin in a stored position; empty where there is none, or a version that `load_position` would not know."""
+    return load_position(stored).origin if stored and stored[0] == POSITION_VERSION else ""

@@ -82,10 +82,10 @@ class Worker:
         self.process.terminate()
         assert self.exit_code() == 0, self.log()
 
-    def exit_code(self) -> int:
+    def exit_code(self, patience_s: float = PATIENCE_S) -> int:
         """Wait for its end; negative is the signal that ended it."""
         try:
-            return self.process.wait(PATIENCE_S)
+            return self.process.wait(patience_s)
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"the worker did not end; its log:\n{self.log()}") from None

@@ -10,7 +10,10 @@ import dataclasses
 import os
 import signal
 import sys
+import time
+from collections import deque
 from functools import partialmethod
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -47,6 +50,10 @@ class Faults(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     heartbeat_ms, session_ms: of the consumer group; transaction_ms: after which a transaction is aborted, and a request
     to a broker given up.
     short: changelog offsets that may be left to restore when a partition is taken over while another holds its state.
+    memtable: bytes RocksDB gathers before it writes a file, 65,536 at least; buffered: bytes an input may have buffered.
+    clock: a file that says by how many ms the wall clock is wrong.
+    withheld: an input whose records, fetched as ever, reach the merge only `withheld_takes` takes later.
+    bug: a type of activity over which the rules stumble, when they have changed the member.
     """
 
     crash_at: str = ""
@@ -62,6 +69,12 @@ class Faults(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     session_ms: int = 0
     transaction_ms: int = 0
     short: int = 0
+    memtable: int = 0
+    buffered: int = 0
+    clock: str = ""
+    withheld: str = ""
+    withheld_takes: int = 0
+    bug: str = ""
 
     def dump(self) -> str:
         return msgspec.json.encode(self).decode()
@@ -144,7 +157,7 @@ def slow_down(seconds: float) -> None:
     Writer.commit = commit_and_hear_late  # type: ignore[method-assign]
 
 
-def shrink(faults: Faults) -> None:
+def shrink(faults: Faults) -> None:  # noqa: C901  one bound after the other
     """Set the bounds that are given."""
     from app.runtime import deadlines, deciding, store, writer
     from app.runtime.merge import Merge
@@ -170,17 +183,107 @@ def shrink(faults: Faults) -> None:
 
         shares.SHORT_OFFSETS = faults.short
         standbys.WARM_EVERY_S = 0.5
+    if faults.memtable:
+        shrink_memtables(faults.memtable)
+    if faults.buffered:
+        shrink_buffers(faults.buffered)
     if faults.replayed:
         from app.tools.replay import event_time, target
 
         target.COMMIT_RECORDS = event_time.COMMIT_RECORDS = faults.replayed
 
 
+def shrink_memtables(size_bytes: int) -> None:
+    """Have a short history fill files, as a long one does."""
+    from app.runtime import store
+
+    usual = store.open_options
+
+    def options(*shared: Any) -> Any:
+        made = usual(*shared)
+        made.set_write_buffer_size(size_bytes)
+        return made
+
+    store.open_options = options
+
+
+def shrink_buffers(size_bytes: int) -> None:
+    """Bound what an input has buffered; say when one is full, and end the process if it is fed all the same."""
+    from app.runtime import merge
+    from app.runtime.hosting import fetching
+
+    merge.MAX_BUFFERED_BYTES = size_bytes
+    fetching.FETCH_BYTES = size_bytes // 4
+    feed = merge.Merge.feed
+
+    def watched(self: merge.Merge, topic: str, records: Any, size: int, clock: int) -> None:
+        if self.full(topic):
+            print(f"overfed: {topic}", file=sys.stderr, flush=True)
+            os._exit(1)
+        feed(self, topic, records, size, clock)
+        if self.full(topic):
+            print(f"full: {topic}", file=sys.stderr, flush=True)
+
+    merge.Merge.feed = watched  # type: ignore[method-assign]
+
+
+def bend_clock(path: Path) -> None:
+    """Let the wall clock be wrong by what the file says, from one moment to the next; clocks that only count go on."""
+    now_ns = time.time_ns
+
+    def bent_ns() -> int:
+        return now_ns() + (int(path.read_text()) * 1_000_000 if path.exists() else 0)
+
+    time.time_ns = bent_ns
+    time.time = lambda: bent_ns() / 1e9
+
+
+def withhold(topic: str, takes: int) -> None:
+    """Let an input's records, and what is known of its end, arrive late; all others are there at once."""
+    from app.runtime.hosting.fetching import Fetched, Fetching
+
+    take, under_way, count = Fetching.take, deque[tuple[int, Any, Fetched]](), 0
+
+    def late(self: Fetching) -> Any:
+        nonlocal count
+        count += 1
+        taken = take(self)
+        for where in [where for where in taken if where.topic.endswith(f"-{topic}")]:
+            under_way.append((count + takes, where, taken.pop(where)))
+        while under_way and under_way[0][0] <= count and under_way[0][1] not in taken:
+            _, where, fetched = under_way.popleft()
+            taken[where] = fetched
+        return taken
+
+    Fetching.take = late  # type: ignore[method-assign]
+
+
+def stumble(kind: str) -> None:
+    """Give the rules a bug."""
+    from app.domain.members import MemberCore
+
+    apply = MemberCore.apply
+
+    def stumbling(self: MemberCore, entity: Any, record: Any, sink: Any) -> bool:
+        kept = apply(self, entity, record, sink)
+        if getattr(record, "type", None) == kind:
+            raise ZeroDivisionError(f"the bug of {record.event_id}")
+        return kept
+
+    MemberCore.apply = stumbling  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
     asked = msgspec.json.decode(sys.argv.pop(1), type=Faults)
+    if asked.clock:
+        bend_clock(Path(asked.clock))
     shrink(asked)
     if asked.slow_ms:
         slow_down(asked.slow_ms / 1000)
+    if asked.withheld:
+        withhold(asked.withheld, asked.withheld_takes)
+    if asked.bug:
+        stumble(asked.bug)
     if asked.crash_at:
         inject_crash(Crash(asked))
 

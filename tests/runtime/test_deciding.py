@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from app.domain.crossings import JournalEntry, Rerouted
 from app.domain.engine import START
+from app.domain.entity import StoreError
+from app.domain.errors import UserError
 from app.domain.events import Activity, MemberProfile, OperatorCommand
 from app.domain.instants import DAY_MS, SECOND_MS
 from app.domain.members import MemberCore
@@ -483,6 +485,49 @@ class TestBugs:
         command = OperatorCommand(type="RESOLVE_WORKFLOW", workflow_id="none", **fields)
         work.decide(work.record(command), work.activity(1, BEN, event_id="bad"))
         assert sorted(work.letters()) == [("internal", "activity", 1), ("unknown_workflow", "command", 0)]
+
+
+def unreadable(*_arguments: Any) -> None:
+    raise StoreError("block checksum mismatch", damaged=True)
+
+
+class TestUnreadableState:
+    """No fault of the record that asks for it: a dead letter would lose the record for good."""
+
+    @pytest.fixture(autouse=True)
+    def _cold_members(self, work: Work) -> None:
+        work.decide(work.activity(0, ANNA), work.activity(0, BEN))
+        for member in (ANNA, BEN):
+            work.store.drop(member)
+        work.rows.clear()
+
+    def test_the_record_of_the_member_it_is_of_is_no_dead_letter(self, work: Work, monkeypatch):
+        monkeypatch.setattr(work.store, "_read_part", unreadable)
+        with pytest.raises(StoreError, match="checksum"):
+            work.decide(work.activity(1, ANNA))
+        assert work.rows == {}
+
+    def test_nor_is_one_that_made_another_member_s_timer_due(self, work: Work, monkeypatch):
+        monkeypatch.setattr(work.store, "_read_part", unreadable)
+        with pytest.raises(StoreError, match="checksum"):
+            work.decide(work.activity(8, DORA))
+
+    @pytest.mark.parametrize("step", ["apply", "fire", "rearm"])
+    def test_nor_where_the_rules_ask_for_more_of_it(self, work: Work, open_work, monkeypatch, step: str):
+        rules = Bug(PlaybookSet((re_engager(after=3),))) if step == "rearm" else work.core
+        again = open_work(after=work, rules=rules)
+        monkeypatch.setattr(rules, step, unreadable)
+        with pytest.raises(StoreError, match="checksum"):
+            again.decide(again.activity(8, ANNA))
+
+    def test_nor_one_of_a_newer_reengage(self, work: Work):
+        found = work.store._read_part(0, ANNA)
+        assert found is not None
+        newer = bytearray(found)
+        newer[10] = 99
+        work.store.restore([(part_key(0, ANNA), bytes(newer))], 0)
+        with pytest.raises(UserError, match="state-too-new"):
+            work.decide(work.activity(1, ANNA))
 
 
 class TestBugsInTimers:

@@ -60,6 +60,29 @@ async def test_where_timers_are_worked_off_batch_after_batch_no_record_waits_for
     assert partition.has_room
 
 
+async def test_a_clock_set_back_does_not_make_history_last_until_it_has_caught_up(
+    make_host: Callable[..., Host],
+):
+    """While the clock was an hour ahead, a late record came; now it is right again."""
+    clock = [1_800_000_000_000]
+    core: Any = ThingCore
+    processor = Processor(name="members", inputs=INPUTS, key_field="id", rerouted="", make_core=core)
+    host = make_host(now_ms=lambda: clock[0], idle_ms=2_000)
+    partition = Partition(host, processor, 0, lambda *_: None, lambda: None)
+    partition._move(Phase.RESTORING)
+    partition.resume()
+    decider: Any = SimpleNamespace(history_seen_ms=clock[0] + 3_600_000, position=partition.position)
+    partition._decider = decider
+    merge, set_back_ms = partition.merge, clock[0]
+    assert merge is not None
+    for passed_ms, allowed in ((0, False), (1_999, False), (2_000, True)):
+        clock[0] = set_back_ms + passed_ms
+        for topic in INPUTS:
+            merge.drained(topic, 1, clock[0])
+        assert partition._wall_ms() == (clock[0] if allowed else None)
+    await partition.close()
+
+
 async def test_not_a_second_one_before_the_first_was_accepted(partition: Partition):
     feed(partition, LARGE_BATCH)
     partition.lease()

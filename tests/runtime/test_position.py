@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.engine import START
-from app.runtime.position import POSITION_VERSION, Position, dump_position, load_position
+from app.runtime.position import (
+    POSITION_VERSION,
+    Position,
+    dump_position,
+    load_position,
+    opened_position,
+    origin_of,
+)
 
 longs = st.integers(0, 2**63 - 1)
 positions = st.builds(
@@ -19,6 +26,7 @@ positions = st.builds(
     playbooks_hash=st.text(max_size=8),
     swept_to=st.none() | st.text(max_size=8),
     history_ms=longs,
+    origin=st.text(max_size=8),
 )
 
 
@@ -51,3 +59,17 @@ def test_a_position_of_a_newer_worker_is_refused():
 def test_a_field_added_later_has_its_default_in_what_was_stored_before():
     stored = bytes([POSITION_VERSION]) + msgspec.msgpack.encode([{"activity": 3}, 17])
     assert load_position(stored) == Position({"activity": 3}, 17)
+
+
+def test_a_changelog_gets_an_origin_once_and_keeps_it():
+    first, second = opened_position(None), opened_position(None)
+    assert first.origin
+    assert first.origin != second.origin
+    stored = dump_position(first)
+    assert opened_position(stored) == first
+    assert origin_of(stored) == first.origin
+
+
+def test_nothing_and_a_newer_worker_s_position_have_no_origin_that_is_known():
+    newer = bytes([POSITION_VERSION + 1]) + dump_position(Position(origin="x"))[1:]
+    assert (origin_of(None), origin_of(b""), origin_of(newer)) == ("", "", "")

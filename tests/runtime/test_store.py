@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,16 +17,18 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from rocksdict import DbClosedError, Options
+from rocksdict import Cache, DbClosedError, Options
 
-from app.domain.entity import NEVER_MS
+from app.domain.entity import NEVER_MS, StoreError
 from app.runtime import store as module
 from app.runtime.layout import POSITION_KEY, part_key
+from app.runtime.position import Position, dump_position, origin_of
 from app.runtime.store import Sealed, Store
 from tests.runtime.conftest import Thing, ThingCore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 SomeStore = Store[Thing]
 
@@ -44,6 +47,22 @@ def open_store(tmp_path: Path) -> Iterator[Callable[..., SomeStore]]:
     for store in opened:
         with suppress(DbClosedError):
             store.close()
+
+
+@pytest.fixture
+def full_disk() -> Callable[[], AbstractContextManager[None]]:
+    """While it lasts, no file of this process can grow: what a full disk does, to this process alone."""
+
+    @contextmanager
+    def full() -> Iterator[None]:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return full
 
 
 @pytest.fixture
@@ -407,6 +426,111 @@ class TestRestore:
         records = self._changelog(lambda source: put(source, "é", "a", due_ms=1 << 50), source=source)
         store.restore(records, 1)
         assert list(store.scan(b"", b"z")) == list(source.scan(b"", b"z"))
+
+
+def damage(folder: Path, *, at: float = 0.0, flipped: int = 2_000) -> None:
+    """Flip bytes of every table in a closed store's folder, from a share of its length on."""
+    tables = list(folder.glob("*.sst"))
+    assert tables
+    for table in tables:
+        content = bytearray(table.read_bytes())
+        start = int(at * len(content))
+        for place in range(start, min(start + flipped, len(content))):
+            content[place] ^= 0xFF
+        table.write_bytes(content)
+
+
+class TestDamage:
+    @pytest.fixture
+    def left(self, open_store, tmp_path: Path) -> Path:
+        """A folder with many members, closed."""
+        store = open_store()
+        for number in range(300):
+            put(store, f"m{number:03}", "x" * 200, due_ms=1 + number, note="n" * 50)
+        commit(store)
+        store.close()
+        return tmp_path / "db"
+
+    def test_what_cannot_be_read_is_no_missing_member(self, left: Path, open_store):
+        damage(left, at=0.5)
+        store, found = open_store(), set[bool]()
+        with pytest.raises(StoreError, match="orruption") as failed:
+            found.update(store.get(f"m{number:03}") is None for number in range(300))
+        assert failed.value.damaged
+        assert found <= {False}
+
+    def test_nor_are_deadlines_that_cannot_be_read_none(self, left: Path, open_store):
+        """An iterator that fails looks as if it had come to the end."""
+        damage(left)
+        with pytest.raises(StoreError, match="orruption"):
+            list(open_store().scan(b"d", b"e"))
+
+    def test_nor_are_members_to_be_visited(self, left: Path, open_store):
+        damage(left, at=0.2, flipped=6_000)
+        with pytest.raises(StoreError, match="orruption"):
+            open_store().keys_after("", 1_000)
+
+    @pytest.mark.parametrize("lost", ["MANIFEST-*", "*.sst"])
+    def test_a_folder_that_has_lost_a_file_is_not_opened(self, left: Path, open_store, lost: str):
+        next(left.glob(lost)).unlink()
+        with pytest.raises(StoreError) as failed:
+            open_store()
+        assert failed.value.damaged
+
+    @pytest.mark.parametrize("cut", ["MANIFEST-*", "*.sst", "CURRENT"])
+    def test_nor_is_one_with_a_file_cut_short(self, left: Path, open_store, cut: str):
+        path = next(left.glob(cut))
+        os.truncate(path, 10)
+        with pytest.raises(StoreError) as failed:
+            open_store()
+        assert failed.value.damaged
+
+    def test_a_disk_that_takes_no_more_is_no_damage(self, left: Path, open_store, full_disk):
+        with full_disk(), pytest.raises(StoreError) as failed:
+            open_store()
+        assert not failed.value.damaged
+        assert text_of(open_store(), "m007") == "x" * 200
+
+    def test_what_could_not_be_flushed_is_missing_and_nothing_else(
+        self, left: Path, open_store, full_disk, caplog: pytest.LogCaptureFixture
+    ):
+        store = open_store()
+        put(store, "m007", "later", due_ms=9)
+        commit(store, b"later", 2)
+        with full_disk():
+            store.close()
+        assert "not all could be written to disk" in caplog.text
+        again = open_store()
+        assert (text_of(again, "m007"), again.position()) == ("x" * 200, b"position")
+
+    def test_a_folder_opened_again_shares_the_cache_it_is_given(self, left: Path):
+        cache = Cache(3 << 20)
+        store: SomeStore = Store(left, ThingCore(), cache)
+        try:
+            assert store._db.property_int_value("rocksdb.block-cache-capacity") == 3 << 20
+        finally:
+            store.close()
+
+
+class TestForeignState:
+    def test_the_state_of_another_changelog_is_refused_before_anything_is_mixed(self, store: SomeStore):
+        ours, theirs = (dump_position(Position(origin=name)) for name in ("ours", "theirs"))
+        put(store, "m1", "a")
+        commit(store, ours)
+        store.restore([(POSITION_KEY, ours)], 5)
+        with pytest.raises(StoreError, match="another changelog") as failed:
+            store.restore([(part_key(0, "m1"), b"other"), (POSITION_KEY, theirs)], 9)
+        assert failed.value.damaged
+        assert store.position() == ours
+        forget_decoded(store, "m1")
+        assert text_of(store, "m1") == "a"
+
+    def test_one_that_names_none_is_taken_as_it_is(self, store: SomeStore):
+        """A promotion writes such a position."""
+        commit(store, dump_position(Position(origin="ours")))
+        store.restore([(POSITION_KEY, dump_position(Position()))], 5)
+        store.restore([(POSITION_KEY, dump_position(Position(origin="new")))], 6)
+        assert origin_of(store.position()) == "new"
 
 
 class TestKeysAfter:

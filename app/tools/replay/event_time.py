@@ -12,6 +12,7 @@ import msgspec
 from aiokafka import TopicPartition
 
 from app.domain.engine import TimerFailed
+from app.domain.entity import StoreError
 from app.domain.errors import UserError
 from app.runtime.writer import Outgoing, Writer
 from app.tools.replay.held_states import HeldStates
@@ -192,15 +193,23 @@ class _Playing:
             time_ms = instant_ms
             self._applied += 1
             self._last = self._cause = spooled
-            try:
-                if not quiet:
-                    world.move_time(instant_ms)
-                world.apply(event)
-            except Exception as bug:
-                raise self._rules_failed(f"{topics[rank]} {spooled[3]}, offset {spooled[4]}", bug) from bug
+            self._decide(
+                event, None if quiet else instant_ms, f"{topics[rank]} {spooled[3]}, offset {spooled[4]}"
+            )
             if outputs := world.take():
                 self._outputs.add(outputs, spooled)
         return time_ms
+
+    def _decide(self, event: Any, time_ms: int | None, place: str) -> None:
+        """Apply one record; None: time has been moved to it already."""
+        try:
+            if time_ms is not None:
+                self._world.move_time(time_ms)
+            self._world.apply(event)
+        except StoreError:
+            raise
+        except Exception as bug:
+            raise self._rules_failed(place, bug) from bug
 
     async def _fire_until(self, time_ms: int) -> None:
         """Fire the timers due before an instant, in as many transactions as it takes: a wave may be of millions."""

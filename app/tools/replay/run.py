@@ -13,6 +13,7 @@ from aiokafka.errors import ProducerFenced
 from msgspec.structs import replace
 
 from app.domain.calendar import load_tables
+from app.domain.entity import StoreError
 from app.domain.errors import UserError, UserErrors
 from app.playbooks.loader import load_playbooks
 from app.runtime.observer import Observer
@@ -50,7 +51,8 @@ def run(settings: Settings, options: Options) -> int:
 
     Raises:
         UserError, UserErrors: `bad-prefix`, `live-prefix`, `foreign-topics`, `other-replay`, `replay-running`,
-            `replay-fenced`, `other-playbooks`, `inputs-gone`, what is wrong with the playbooks, and what `broker_errors` raises.
+            `replay-fenced`, `other-playbooks`, `inputs-gone`, `replay-folder`, what is wrong with the playbooks, and what
+            `broker_errors` raises.
     """
     check_prefix(options.into, settings.topic_prefix)
     sets = _playbook_sets(settings, options)
@@ -67,6 +69,16 @@ def run(settings: Settings, options: Options) -> int:
                 problem = "one of its transactions was ended from outside, or took more than five minutes"
                 hint = "give the same command again: it carries on where it was"
                 raise UserError("replay-fenced", f"--into {options.into}", problem, hint) from fenced
+            except StoreError as error:
+                raise _folder_failed(place, error) from error
+
+
+def _folder_failed(place: Place, error: StoreError) -> UserError:
+    """The folder of the states does not give or take them. Unlike a worker's it cannot be made anew from a changelog."""
+    hint = "make room on the disk, and give the same command again"
+    if error.damaged:
+        hint = "remove this folder and the topics under the prefix, or choose another prefix"
+    return UserError("replay-folder", str(place.states), str(error), hint)
 
 
 def _playbook_sets(settings: Settings, options: Options) -> list[PlaybookSet]:

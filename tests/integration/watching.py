@@ -1,0 +1,40 @@
+"""What a running worker says of itself over HTTP."""
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+
+def health(port: int) -> dict[str, Any]:
+    """The report of `/health`, whatever its status; empty while nobody answers."""
+    try:
+        return _json(f"http://127.0.0.1:{port}/health")
+    except OSError:
+        return {}
+
+
+def metric(port: int, name: str, **labels: str) -> float:
+    """A metric's value, summed over the labels that are not given; 0 while nobody answers or it is not there."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            text = answer.read().decode()
+    except OSError:
+        return 0
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    )
+
+
+def _json(url: str) -> dict[str, Any]:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            found: dict[str, Any] = json.load(answer)
+    except urllib.error.HTTPError as unavailable:
+        found = json.load(unavailable)
+    return found
