@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -66,6 +67,8 @@ async def restore(
     try:
         await consumer.start()
         consumer.assign([where])
+        # Lets the consumer's own tasks begin: stopped before they have, it raises their CancelledError in place of ours.
+        await asyncio.sleep(0)
         begin = (await consumer.beginning_offsets([where]))[where]
         end = (await consumer.end_offsets([where]))[where]
         if cannot_follow(store.changelog_mark(), begin, end):

@@ -4,7 +4,6 @@ What it fired lies in the journal: a replay of it, on a machine with a clock tha
 """
 
 import json
-import os
 import time
 
 import pytest
@@ -34,7 +33,7 @@ class Clock:
     def jump_to(self, offset_ms):
         written = self._path.with_suffix(".new")
         written.write_text(str(offset_ms))
-        os.replace(written, self._path)
+        written.replace(self._path)
 
 
 def jumping(deploy, after, idle="1s"):

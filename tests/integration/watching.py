@@ -11,9 +11,13 @@ from prometheus_client.parser import text_string_to_metric_families
 def health(port: int) -> dict[str, Any]:
     """The report of `/health`, whatever its status; empty while nobody answers."""
     try:
-        return _json(f"http://127.0.0.1:{port}/health")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
+            found: dict[str, Any] = json.load(answer)
+    except urllib.error.HTTPError as unavailable:
+        found = json.load(unavailable)
     except OSError:
-        return {}
+        found = {}
+    return found
 
 
 def metric(port: int, name: str, **labels: str) -> float:
@@ -29,12 +33,3 @@ def metric(port: int, name: str, **labels: str) -> float:
         for sample in family.samples
         if sample.name == name and labels.items() <= sample.labels.items()
     )
-
-
-def _json(url: str) -> dict[str, Any]:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            found: dict[str, Any] = json.load(answer)
-    except urllib.error.HTTPError as unavailable:
-        found = json.load(unavailable)
-    return found

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from rocksdict import DbClosedError
 
-from app.domain.entity import NEVER_MS
+from app.domain.entity import NEVER_MS, StoreError
 from app.runtime import restore as module
 from app.runtime.restore import restore
 from app.runtime.writer import Outgoing
@@ -255,6 +255,18 @@ class TestGivingUp:
 
         with pytest.raises(OSError, match="locked"):
             await restore(owner.kafka.options, owner.changelog, 0, fail, lambda *_: None)
+
+    async def test_a_store_whose_first_bytes_cannot_be_read_says_so(
+        self, owner: Owner, monkeypatch: pytest.MonkeyPatch
+    ):
+        """The consumer is just then starting, and must not answer for the store."""
+
+        def unreadable(*_: Any) -> None:
+            raise StoreError("block checksum mismatch", damaged=True)
+
+        monkeypatch.setattr(Store, "changelog_mark", unreadable)
+        with pytest.raises(StoreError, match="checksum"):
+            await owner.restore()
 
     async def test_a_broker_that_does_not_answer_closes_the_store(self, owner: Owner, unused_tcp_port: int):
         nowhere = {"bootstrap_servers": f"127.0.0.1:{unused_tcp_port}"}
