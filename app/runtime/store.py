@@ -7,29 +7,18 @@ from memory, so that the next batch can be decided while one commits.
 
 from __future__ import annotations
 
-import errno
-import logging
-import os
 import struct
 import time
 from collections import deque
 from itertools import islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import msgspec
-from rocksdict import (
-    BlockBasedOptions,
-    Cache,
-    DbClosedError,
-    Options,
-    Rdict,
-    WriteBatch,
-    WriteBufferManager,
-    WriteOptions,
-)
+from rocksdict import BlockBasedOptions, Cache, Options, WriteBufferManager
 
 from app.domain.entity import NEVER_MS, Entity, StoreError
+from app.runtime.database import Database
 from app.runtime.deadlines import DeadlineIndex, Entry
 from app.runtime.layout import (
     CHANGELOG_KEY,
@@ -42,15 +31,14 @@ from app.runtime.layout import (
 from app.runtime.position import origin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from rocksdict import WriteBatch
 
     from app.domain.entity import Core
 
-log = logging.getLogger(__name__)
-
 E = TypeVar("E", bound=Entity)
-T = TypeVar("T")
 
 CACHED_ENTITIES = 50_000
 """Decoded entities kept per partition across batches, at most; about 1.5 KB each."""
@@ -60,22 +48,6 @@ _HEAD = struct.Struct(">QH")
 
 _NEVER = struct.pack(">Q", NEVER_MS)
 _HEAD_KEY = part_key(0, "")
-
-_OUT_OF_REACH = tuple(
-    os.strerror(number)
-    for number in (
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EFBIG,
-        errno.EROFS,
-        errno.EACCES,
-        errno.EMFILE,
-        errno.ENFILE,
-        errno.EAGAIN,
-        errno.ENOLCK,
-    )
-)
-"""What RocksDB says, as text, when the files are as they should be and it is not let at them, or somebody else still is."""
 
 
 class ChangelogMark(msgspec.Struct, array_like=True, frozen=True):
@@ -134,14 +106,7 @@ class Store(Generic[E]):
         partitions: int = 1,
     ) -> None:
         self._folder = folder
-        options = open_options(cache, write_buffers)
-        # Named too: RocksDB's Python would open a folder that is there with the options it was made with, another cache among them.
-        self._db = self._try(
-            lambda: Rdict(str(folder), options=options, column_families={"default": options})
-        )
-        writing = WriteOptions()
-        writing.disable_wal = not logged
-        self._db.set_write_options(writing)
+        self._db = Database(folder, open_options(cache, write_buffers), logged=logged)
         self._core = core
         self._partitions = partitions
         self._most = CACHED_ENTITIES * partitions
@@ -218,21 +183,24 @@ class Store(Generic[E]):
 
     def put(self, sealed: Sealed, position: bytes, changelog_next_offset: int) -> None:
         """Write a batch that an earlier process has sealed; it may have been written before. Only before the first `get`."""
-        batch = WriteBatch(raw_mode=True)
-        put, delete = batch.put, batch.delete
-        for stored_key, value in sealed.parts.items():
-            if value is None:
-                delete(stored_key)
-            else:
-                put(stored_key, value)
-        for (due_ms, key), present in sealed.deadlines.items():
-            if present:
-                put(deadline_key(due_ms, key), b"")
-            else:
-                delete(deadline_key(due_ms, key))
-        put(POSITION_KEY, position)
-        put(CHANGELOG_KEY, _encode_mark(changelog_next_offset))
-        self._try(lambda: self._db.write(batch))
+        mark = _encode_mark(changelog_next_offset)
+
+        def fill(batch: WriteBatch) -> None:
+            put, delete = batch.put, batch.delete
+            for stored_key, value in sealed.parts.items():
+                if value is None:
+                    delete(stored_key)
+                else:
+                    put(stored_key, value)
+            for (due_ms, key), present in sealed.deadlines.items():
+                if present:
+                    put(deadline_key(due_ms, key), b"")
+                else:
+                    delete(deadline_key(due_ms, key))
+            put(POSITION_KEY, position)
+            put(CHANGELOG_KEY, mark)
+
+        self._db.write(fill)
 
     def forget(self) -> None:
         """The batch being decided never was: entities it may have changed are read again when next needed."""
@@ -254,36 +222,40 @@ class Store(Generic[E]):
         A deadline that is replaced goes: whoever follows a changelog for weeks would else keep all there ever were. Raises
         StoreError, `damaged`, when the store has been at another changelog than the one these are of.
         """
-        batch = WriteBatch(raw_mode=True)
         latest = dict(records)
         self._refuse_foreign(latest.get(POSITION_KEY))
         heads = [key for key in latest if key[:2] == _HEAD_KEY]
-        before = dict(zip(heads, self._try(lambda: self._db.get(heads)), strict=True)) if heads else {}
-        for key, value in latest.items():
-            if value is None:
-                batch.delete(key)
-            else:
-                batch.put(key, value)
-            if key in before:
-                due, old = value and value[:8], before[key]
-                if old is not None and old[:8] not in (due, _NEVER):
-                    batch.delete(DEADLINE + old[:8] + key[2:])
-                if due is not None and due != _NEVER:
-                    batch.put(DEADLINE + due + key[2:], b"")
-        batch.put(CHANGELOG_KEY, _encode_mark(changelog_next_offset))
-        self._try(lambda: self._db.write(batch))
+        before = dict(zip(heads, self._db.get_all(heads), strict=True)) if heads else {}
+        mark = _encode_mark(changelog_next_offset)
+
+        def fill(batch: WriteBatch) -> None:
+            put, delete = batch.put, batch.delete
+            for key, value in latest.items():
+                if value is None:
+                    delete(key)
+                else:
+                    put(key, value)
+                if key in before:
+                    due, old = value and value[:8], before[key]
+                    if old is not None and old[:8] not in (due, _NEVER):
+                        delete(DEADLINE + old[:8] + key[2:])
+                    if due is not None and due != _NEVER:
+                        put(DEADLINE + due + key[2:], b"")
+            put(CHANGELOG_KEY, mark)
+
+        self._db.write(fill)
 
     def position(self) -> bytes | None:
         """The position as last written or restored; None for an empty partition."""
-        return self._read(POSITION_KEY)
+        return self._db.get(POSITION_KEY)
 
     def promotion(self) -> bytes | None:
         """The marker of a promotion that is not finished, as restored; None: there is none."""
-        return self._read(PROMOTION_KEY)
+        return self._db.get(PROMOTION_KEY)
 
     def changelog_mark(self) -> ChangelogMark | None:
         """How much of the changelog RocksDB holds; None when it holds nothing."""
-        stored = self._read(CHANGELOG_KEY)
+        stored = self._db.get(CHANGELOG_KEY)
         return None if stored is None else msgspec.msgpack.decode(stored, type=ChangelogMark)
 
     def keys_after(self, key: str, limit: int) -> list[str]:
@@ -297,28 +269,14 @@ class Store(Generic[E]):
 
     def scan(self, start: bytes, end: bytes) -> Iterator[bytes]:
         """Written keys in [start, end), in order."""
-        iterator = self._db.iter()
-        iterator.seek(start)
-        while iterator.valid():
-            key: Any = iterator.key()
-            if key >= end:
-                return
-            yield key
-            iterator.next()
-        # Where it cannot read on, an iterator looks as if there were no more.
-        self._try(iterator.status)
+        return self._db.scan(start, end)
 
     def close(self) -> None:
         """Flush and close RocksDB. Not to be used afterwards, but for this.
 
         What cannot be flushed is only logged: the folder is then behind, and is caught up when it is next opened.
         """
-        try:
-            self._db.close()
-        except DbClosedError:
-            return
-        except Exception as error:  # noqa: BLE001  RocksDB's Python has no class of its own for RocksDB's errors
-            log.warning("%s: not all could be written to disk: %s", self._folder, error)
+        self._db.close()
 
     def _load(self, key: str) -> E | None:
         head: bytes | None = self._read_part(0, key)
@@ -348,35 +306,11 @@ class Store(Generic[E]):
         for parts in reversed(self._sealed):
             if stored_key in parts:
                 return parts[stored_key]
-        return self._read(stored_key)
-
-    def _read(self, stored_key: bytes) -> bytes | None:
-        # Not through `_try`: it is called for every part of every member that is not in memory.
-        try:
-            found: bytes | None = self._db.get(stored_key)
-        except DbClosedError:
-            raise
-        except Exception as error:
-            raise self._failed(error) from error
-        return found
-
-    def _try(self, call: Callable[[], T]) -> T:
-        """What RocksDB answers; its errors, which are plain exceptions, as ours."""
-        try:
-            return call()
-        except DbClosedError:
-            raise
-        except Exception as error:
-            raise self._failed(error) from error
-
-    def _failed(self, error: Exception) -> StoreError:
-        text = str(error)
-        out_of_reach = any(reason in text for reason in _OUT_OF_REACH)
-        return StoreError(f"{self._folder}: {text}", damaged=not out_of_reach)
+        return self._db.get(stored_key)
 
     def _refuse_foreign(self, restored: bytes | None) -> None:
         """Another cluster's state, or that of a changelog since made anew, must not be mixed with this one's."""
-        held, told = origin_of(self.position()) if restored else "", origin_of(restored)
+        held, told = origin_of(self.position()), origin_of(restored)
         if held and told and held != told:
             raise StoreError(f"{self._folder}: is the state of another changelog", damaged=True)
 

@@ -15,6 +15,7 @@ from rocksdict import DbClosedError
 from app.domain.entity import NEVER_MS, StoreError
 from app.runtime import restore as module
 from app.runtime.restore import restore
+from app.runtime.store import Store
 from app.runtime.writer import Outgoing
 from tests.runtime.owning import Owner, SomeStore, drain, texts
 

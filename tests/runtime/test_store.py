@@ -507,7 +507,7 @@ class TestDamage:
         cache = Cache(3 << 20)
         store: SomeStore = Store(left, ThingCore(), cache)
         try:
-            assert store._db.property_int_value("rocksdb.block-cache-capacity") == 3 << 20
+            assert store._db._rocks.property_int_value("rocksdb.block-cache-capacity") == 3 << 20
         finally:
             store.close()
 
