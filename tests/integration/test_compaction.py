@@ -95,13 +95,14 @@ def wait_until_compacted(deployment, ends):
 
 @contextmanager
 def compacting(deployment):
-    """What was in the changelog before is compacted when this is over; what happens meanwhile supersedes it."""
+    """What was in the changelog before is compacted when this is over; what happens meanwhile supersedes it.
+
+    Gives the offsets before which that is.
+    """
     places = [TopicPartition(deployment.prefix + CHANGELOG, n) for n in range(deployment.partitions)]
     before = deployment.end_offsets(places)
-    held = len(changelog(deployment))
-    yield
+    yield before
     wait_until_compacted(deployment, before)
-    assert sum(offset < before[at] for at, offset, _ in changelog(deployment)) < held / 2
 
 
 def drain(deployment, data):
@@ -129,10 +130,12 @@ def test_what_is_left_of_a_compacted_changelog_restores_an_empty_folder_and_one_
     deployment.produce(records[:600])
     drain(deployment, "data")
     shutil.copytree(deployment.folder / "data", deployment.folder / "behind")
-    with compacting(deployment):
+    held = len(changelog(deployment))
+    with compacting(deployment) as before:
         deployment.produce(records[600:900])
         deployment.produce(forgetting(history._members[::3], START_MS + 27 * DAY_MS))
         drain(deployment, "data")
+    assert sum(offset < before[at] for at, offset, _ in changelog(deployment)) < held / 2
     deployment.produce(records[900:1_150])
     drain(deployment, "empty")
     deployment.produce(records[1_150:])
