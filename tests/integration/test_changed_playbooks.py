@@ -16,7 +16,7 @@ from app.tools.replay.order import Order
 from app.wire.codec import Codec
 from tests.integration.deployment import PATIENCE_S, Sent, until
 from tests.integration.faults import Faults
-from tests.integration.history import DAY_MS, HOUR_MS, START_MS
+from tests.integration.history import DAY_MS, HOUR_MS, START_MS, belongs_to
 from tests.integration.oracle import SEQUENCED
 from tests.integration.replaying import replay
 from tests.integration.watching import metric
@@ -104,7 +104,9 @@ def change_them(deployment, members, live, *, crashes, faults, patience_s=PATIEN
     applied = "reengage_records_applied_total"
     until(lambda: metric(port, applied, processor="members") >= len(last), "the live events")
     worker.stop()
-    deployment.produce(members.active(["the-end"], START_MS + (2 + AFTER_DAYS) * DAY_MS + HOUR_MS))
+    end_ms = START_MS + (2 + AFTER_DAYS) * DAY_MS + HOUR_MS
+    ends = {belongs_to(name, deployment.partitions): name for name in (f"end-{n}" for n in range(50))}
+    deployment.produce(members.active(ends.values(), end_ms))
     drain(deployment, patience_s)
     return first
 
