@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PARTITIONS = 4
 SESSION_TIMEOUT_MS = 10_000
-HEARTBEAT_MS = 2_000
+HEARTBEAT_MS = 500
 """The worker's own, and so every contender's: how soon a killed one is missed is most of what it takes to recover."""
 
 PLAYBOOKS = DEFAULTS / "re-engager"

@@ -46,11 +46,16 @@ class Held:
         self.phase = Phase.HELD
         self.inputs = {name: TopicPartition(host.full_name(name), number) for name in INPUTS}
         self.position = SimpleNamespace(offsets=dict.fromkeys(INPUTS, 7))
+        self.processor = SimpleNamespace(name="members")
+        self.changelog_offset = None
         self.seen_on_closing: dict[TopicPartition, int] | None = None
         self._consumer = consumer
 
     def resume(self) -> None:
         self.phase = Phase.READY
+
+    def remember(self, most: int) -> None:
+        pass
 
     async def close(self) -> None:
         self.seen_on_closing = dict(self._consumer.positions)
@@ -58,7 +63,7 @@ class Held:
 
 @pytest.fixture
 def intake(make_host: Callable[..., Host], monkeypatch: pytest.MonkeyPatch) -> Intake:
-    fetching = SimpleNamespace(generation=2, consumer=Consumer(), wake=lambda: None)
+    fetching = SimpleNamespace(generation=2, consumer=Consumer(), wake=lambda: None, rejoin=lambda: None)
     monkeypatch.setattr(module, "Fetching", lambda *_, **__: fetching)
     monkeypatch.setattr(module.Partition, "fence", fenced)
     monkeypatch.setattr(Intake, "_bring_up", brought_up)
