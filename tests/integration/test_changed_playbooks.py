@@ -118,10 +118,10 @@ def drain(deployment, patience_s):
 
 def test_over_thousands_of_states_the_sweep_goes_on_where_a_kill_left_it_and_events_keep_flowing(deploy):
     deployment = deploy(partitions=1)
-    members = Members(3_000)
-    live = random.Random(91).sample(members.names, 300)
+    members = Members(2_000)
+    live = random.Random(91).sample(members.names, 200)
     crashes = (("committed", 4), ("produced", 6), ("written", 9))
-    first = change_them(deployment, members, live, crashes=crashes, faults=Faults(slice=100, cached=200))
+    first = change_them(deployment, members, live, crashes=crashes, faults=Faults(slice=60, cached=200))
     assert_all_fell_inactive_under_the_new(deployment, members)
     assert replay(deployment, "again-", order=Order.JOURNAL, playbooks=(first,), diff=True) == 0
 

@@ -92,6 +92,7 @@ def test_ahead_and_back_again_each_timer_fires_once_at_its_due_time(deploy):
     assert replay(deployment, "again-", diff=True) == 0
 
 
+@pytest.mark.soak
 def test_after_a_jump_ahead_while_old_records_came_the_silent_are_woken_all_the_same(deploy):
     """Whether history is being loaded is told by the wall clock; set back, it must not tell so for as long as it was ahead."""
     deployment, clock = jumping(deploy, after="10m", idle="4s")

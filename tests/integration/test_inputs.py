@@ -108,10 +108,11 @@ def test_while_one_input_stands_still_the_others_wait_in_bounded_memory(deploy):
     assert_equals_simulate(deployment)
 
 
+@pytest.mark.soak
 def test_a_source_that_is_days_late_moves_no_time_and_loses_no_fact(deploy):
     """Transfers come when what happened a week later has been applied."""
     deployment = deploy()
-    history = list(History(81, records=1_200))
+    history = list(History(81, records=800))
     worker = deployment.start_worker()
     late = []
     for start in range(0, len(history), 200):

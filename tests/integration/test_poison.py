@@ -85,20 +85,20 @@ def assert_nothing_else_changed(deployment, count, *, repeats=False):
 
 def test_under_load_one_in_a_hundred_changes_nothing_for_the_others(deploy):
     deployment = deploy()
-    records, count = poisoned(101, records=4_000, partitions=2)
+    records, count = poisoned(101, records=2_500, partitions=2)
     worker = deployment.start_worker(faults=Faults(bug=BUG))
-    deployment.produce(records[:2_000])
+    deployment.produce(records[:1_200])
     deployment.wait_for_commits(2)
     worker.kill()
     deployment.expel_dead_workers()
-    deployment.produce(records[2_000:])
+    deployment.produce(records[1_200:])
     deployment.drain(faults=Faults(bug=BUG))
     assert_nothing_else_changed(deployment, count)
 
 
 def test_nor_does_it_at_least_once(deploy):
     deployment = deploy(REENGAGE_GUARANTEE="at_least_once")
-    records, count = poisoned(102, records=2_000, partitions=2)
+    records, count = poisoned(102, records=1_200, partitions=2)
     deployment.produce(records)
     for step in ("outputs", "states"):
         crashing = Faults(crash_at=step, crash_after=4, bug=BUG, **FEW)

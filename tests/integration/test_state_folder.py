@@ -69,10 +69,10 @@ def damage(deployment, damages):
 
 def test_whatever_is_damaged_in_a_state_folder_is_found_and_made_anew(deploy):
     deployment = deploy(partitions=3)
-    records = list(History(61, records=1_500, members=60, partitions=3))
-    deployment.produce(records[:700])
+    records = list(History(61, records=1_000, members=60, partitions=3))
+    deployment.produce(records[:600])
     deployment.drain()
-    for half, part in ((NOTICED[:3], records[700:1_100]), (NOTICED[3:], records[1_100:])):
+    for half, part in ((NOTICED[:3], records[600:800]), (NOTICED[3:], records[800:])):
         damage(deployment, half)
         deployment.produce(part)
         worker = deployment.start_worker("--until-drained", faults=SMALL)
@@ -88,18 +88,19 @@ def test_a_folder_that_has_been_at_other_topics_is_not_mixed_with_these(deploy):
     small, large = deploy(partitions=1), deploy(partitions=1)
     small.produce(History(62, records=150, partitions=1))
     small.drain()
-    records = list(History(63, records=900, partitions=1))
-    large.produce(records[:600])
+    records = list(History(63, records=600, partitions=1))
+    large.produce(records[:450])
     large.drain()
     shutil.rmtree(large.folder / "data")
     shutil.copytree(small.folder / "data", large.folder / "data")
-    large.produce(records[600:])
+    large.produce(records[450:])
     worker = large.start_worker("--until-drained", faults=SMALL)
     assert worker.exit_code() == 0, worker.log()
     assert "is the state of another changelog" in worker.log()
     assert_equals_simulate(large)
 
 
+@pytest.mark.soak
 def test_a_folder_deleted_under_a_running_worker_is_made_anew(deploy):
     deployment = deploy(partitions=1)
     records = list(History(64, records=1_500, members=200, partitions=1))
