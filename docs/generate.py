@@ -5,6 +5,7 @@
 
 import os
 import re
+import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import chdir
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from app.broker.rights import Right
+from app.broker.roles import ROLES, Names, Role
 from app.cli.root import app
 from app.domain import engagements, progress, sessions, transfer, workflow
 from app.service.metrics import METRICS
@@ -36,6 +39,8 @@ SESSION_BEGIN = "<!-- session: made by docs/generate.py from app/domain/sessions
 SESSION_END = "<!-- end of session -->"
 METRICS_BEGIN = "<!-- metrics: made by docs/generate.py from app/service/metrics.py; do not edit -->"
 METRICS_END = "<!-- end of metrics -->"
+ROLES_BEGIN = "<!-- roles: made by docs/generate.py from app/broker/roles.py; do not edit -->"
+ROLES_END = "<!-- end of roles -->"
 
 
 def settings_page() -> str:
@@ -164,6 +169,12 @@ def operations_page() -> str:
     return _between(page, METRICS_BEGIN, METRICS_END, table)
 
 
+def security_page() -> str:
+    """The page as it is written, with the rights of each role between their two marks made anew."""
+    page = (FOLDER / "security.md").read_text(encoding="utf-8")
+    return _between(page, ROLES_BEGIN, ROLES_END, (line for role in ROLES for line in _role(role)))
+
+
 PAGES = {
     "settings.md": settings_page,
     "commands.md": commands_page,
@@ -175,6 +186,7 @@ PAGES = {
     "reactivation.md": reactivation_page,
     "progress.md": progress_page,
     "high-intent.md": high_intent_page,
+    "security.md": security_page,
 }
 
 
@@ -218,6 +230,44 @@ def _diagram(moves: Iterable[Any], start: str = "") -> Iterator[str]:
     yield from ["```", "", "| | when |", "|---|---|"]
     for name, when in meanings.items():
         yield f"| `{name}` | {'; '.join(dict.fromkeys(when))} |"
+
+
+def _role(role: Role) -> Iterator[str]:
+    """Who it is for, its rights, and the commands that give them: one for all that is allowed the same."""
+    alike: dict[tuple[str, str, bool], list[str]] = {}
+    for (resource, name, prefixed), operations in _by_resource(role.rights(Names("reengage", ""))).items():
+        alike.setdefault((", ".join(operations), resource, prefixed), []).append(name)
+    commands = ", ".join(f"`{command}`" for command in role.commands)
+    yield from ["", f"### {role.name}", "", f"{role.about} For {commands}.", ""]
+    yield from ["| may | on | |", "|---|---|---|"]
+    for (operations, resource, prefixed), names in alike.items():
+        of = f"every {resource} that begins with" if prefixed else resource
+        yield f"| {operations} | {of} | {', '.join(f'`{name}`' for name in names)} |"
+    yield ""
+    for (operations, resource, prefixed), names in alike.items():
+        options = [f"--operation {each}" for each in operations.split(", ")]
+        options += [f"--{resource} {shlex.quote(name)}" for name in names]
+        if prefixed:
+            options.append("--resource-pattern-type prefixed")
+        yield from _wrapped([f"$ kafka-acls --add --allow-principal User:{role.name}", *options])
+
+
+def _by_resource(rights: Iterable[Right]) -> dict[tuple[str, str, bool], list[str]]:
+    found: dict[tuple[str, str, bool], list[str]] = {}
+    for right in rights:
+        found.setdefault((right.resource.word, right.name, right.prefixed), []).append(right.operation.word)
+    return found
+
+
+def _wrapped(parts: Iterable[str]) -> Iterator[str]:
+    """A command as lines of a document, broken between its parts."""
+    line, indent = "", "    "
+    for part in parts:
+        if line and len(line) + len(part) > WIDTH:
+            yield f"{line} \\"
+            line, indent = "", "        "
+        line += f" {part}" if line else f"{indent}{part}"
+    yield line
 
 
 def _default(default: str | None, unset: str) -> str:

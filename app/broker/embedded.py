@@ -17,7 +17,7 @@ class EmbeddedBroker:
     Args:
         folder: where it keeps everything; made where missing. A folder used before keeps its data and, while they are
             free, its ports. Removing it afterwards is the caller's.
-        heap_mb, throughput, listeners, properties, node_id: see `NodeOptions`.
+        heap_mb, throughput, listeners, properties, scram, node_id: see `NodeOptions`.
         joins: a started broker whose cluster this one joins; needs another `node_id`.
         progress: takes one short line at a time while Kafka is fetched, which happens once a machine.
         timeout_s: how long a start may take, downloads aside.
@@ -34,12 +34,13 @@ class EmbeddedBroker:
         throughput: bool = False,
         listeners: Mapping[str, str] | None = None,
         properties: Mapping[str, str] | None = None,
+        scram: Mapping[str, str] | None = None,
         node_id: int = 1,
         joins: "EmbeddedBroker | None" = None,
         progress: Progress = silent,
         timeout_s: float = 60,
     ) -> None:
-        options = NodeOptions(node_id, heap_mb, throughput, listeners or {}, properties or {})
+        options = NodeOptions(node_id, heap_mb, throughput, listeners or {}, properties or {}, scram or {})
         self.node: Node = Node(folder, options, joins.node if joins else None)
         self._progress = progress
         self._timeout_s = timeout_s
@@ -69,6 +70,15 @@ class EmbeddedBroker:
             distribution = ensure_distribution(self._progress)
             self._process = self.node.start(distribution, BrokerProcess.guarded, self._timeout_s)
         return self.address()
+
+    def launch(self) -> None:
+        """Start it without waiting: one of a cluster's voters, of which most must run before any answers."""
+        self._process = self.node.launch(ensure_distribution(self._progress), BrokerProcess.guarded)
+
+    def wait(self) -> None:
+        """Wait until a launched one answers. Blocks. Raises UserError `broker-not-started`."""
+        if self._process is not None:
+            self.node.wait(self._process, self._timeout_s)
 
     def stop(self) -> None:
         """Shut it down in order, by force after 20 s. Blocks. Its data and ports stay for another start."""

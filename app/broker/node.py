@@ -15,14 +15,15 @@ import os
 import random
 import shutil
 import socket
+import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.broker.distribution import Distribution
+from app.broker.distribution import Distribution, format_storage
 from app.broker.process import BrokerProcess
 from app.broker.properties import CLIENTS, CONTROLLER, HOST, render_properties, server_properties
 from app.domain.errors import UserError
@@ -50,6 +51,7 @@ class NodeOptions:
             processor time more.
         listeners: security protocol by name of each listener beside `PLAINTEXT`, such as `{"SASL": "SASL_PLAINTEXT"}`.
         properties: what to add to or change in the server properties.
+        scram: password by user of those a new cluster knows from its start; see `format_storage`.
     """
 
     node_id: int = 1
@@ -57,6 +59,7 @@ class NodeOptions:
     throughput: bool = False
     listeners: Mapping[str, str] = field(default_factory=dict)
     properties: Mapping[str, str] = field(default_factory=dict)
+    scram: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class Node:
@@ -68,7 +71,7 @@ class Node:
     def __init__(self, folder: Path, options: NodeOptions, controller: "Node | None" = None) -> None:
         self._folder = folder.absolute()
         self._options = options
-        self._controller = controller
+        self._voters: Sequence[Node] = (controller or self,)
         self._ports = self._remembered_ports()
 
     @property
@@ -94,24 +97,43 @@ class Node:
         lines = self._meta.read_text().splitlines()
         return next(line.removeprefix("cluster.id=") for line in lines if line.startswith("cluster.id="))
 
+    def vote_among(self, nodes: "Sequence[Node]") -> None:
+        """Be one of several controllers of one cluster, all of them told so before any is started.
+
+        The first of them is the first to be started the first time. Their ports are chosen now, and stay.
+        """
+        self._voters = nodes
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._choose_ports(new=False)
+
     def start(self, distribution: Distribution, spawn: Spawn, timeout_s: float) -> BrokerProcess:
         """Start it with `spawn` and wait until it answers. Blocks: about 2 s, at most `timeout_s`.
 
         Storage that is there is kept, as are the ports while nobody else has them. Raises UserError
         `broker-not-started` with the end of the log, or `broker-folder-in-use`.
         """
-        for attempt in range(PORT_ATTEMPTS):
-            with self._claimed() as claim:
-                process = spawn(self._prepare(distribution, new_ports=attempt > 0), self.log, claim)
+        # The other voters of a cluster would look for this one at the ports it had.
+        attempts = PORT_ATTEMPTS if len(self._voters) == 1 else 1
+        for attempt in range(attempts):
+            process = self.launch(distribution, spawn, new_ports=attempt > 0)
             try:
-                process.wait_until_ready(self.address(), self.cluster_id(), self.node_id, timeout_s)
+                self.wait(process, timeout_s)
             except UserError:
                 # Between our look at a port and Kafka's another process may have taken it.
-                if not process.log.names_taken_port() or attempt == PORT_ATTEMPTS - 1:
+                if not process.log.names_taken_port() or attempt == attempts - 1:
                     raise
             else:
                 break
         return process
+
+    def launch(self, distribution: Distribution, spawn: Spawn, *, new_ports: bool = False) -> BrokerProcess:
+        """The first half of `start`: a voter answers only when most of the others run too."""
+        with self._claimed() as claim:
+            return spawn(self._prepare(distribution, new_ports=new_ports), self.log, claim)
+
+    def wait(self, process: BrokerProcess, timeout_s: float) -> None:
+        """The other half: wait until it answers, as `start` does."""
+        process.wait_until_ready(self.address(), self.cluster_id(), self.node_id, timeout_s)
 
     def _prepare(self, distribution: Distribution, *, new_ports: bool) -> list[str]:
         """Make the folder ready for a start and return the command that starts it."""
@@ -154,8 +176,14 @@ class Node:
         if self._meta.exists():
             return
         self._meta.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(distribution.bootstrap_checkpoint, self._meta.parent)
-        cluster_id = self._controller.cluster_id() if self._controller else _new_cluster_id()
+        if self._options.scram:
+            with tempfile.TemporaryDirectory(dir=self._folder / "tmp") as scratch:
+                checkpoint = format_storage(distribution, Path(scratch), self._options.scram)
+                shutil.copy(checkpoint, self._meta.parent)
+        else:
+            shutil.copy(distribution.bootstrap_checkpoint, self._meta.parent)
+        founder = self._voters[0]
+        cluster_id = _new_cluster_id() if founder is self else founder.cluster_id()
         identity = {"version": "1", "cluster.id": cluster_id, "node.id": str(self.node_id)}
         self._meta.write_text(render_properties(identity))
 
@@ -178,13 +206,12 @@ class Node:
         return ports
 
     def _properties(self) -> dict[str, str]:
-        controller = self._controller
         return server_properties(
             node_id=self.node_id,
             data=self._folder / "data",
             ports=self._ports,
             protocols=self._options.listeners,
-            controller=(controller.node_id, controller.port(CONTROLLER)) if controller else None,
+            voters={voter.node_id: voter.port(CONTROLLER) for voter in self._voters},
             extra=self._options.properties,
         )
 

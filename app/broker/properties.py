@@ -41,7 +41,7 @@ def server_properties(
     data: Path,
     ports: Mapping[str, int],
     protocols: Mapping[str, str],
-    controller: tuple[int, int] | None = None,
+    voters: Mapping[int, int] | None = None,
     extra: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """The settings of one node on the loopback interface.
@@ -51,24 +51,24 @@ def server_properties(
         data: folder of its logs.
         ports: by listener name: `PLAINTEXT` for clients and other brokers, `CONTROLLER`, and any others.
         protocols: security protocol of each other listener, by name (such as `{"SASL": "SASL_PLAINTEXT"}`).
-        controller: (node id, port) of the cluster's controller where that is another node; this one is then a broker
-            only. None: this node is broker and controller.
+        voters: controller port by node id of the cluster's controllers; a node that is none of them is a broker only.
+            None: this node is broker and controller, and alone.
         extra: what to add or change; it wins over everything here.
     """
-    alone = controller is None
-    voter, voter_port = controller or (node_id, ports[CONTROLLER])
-    listeners = {name: port for name, port in ports.items() if alone or name != CONTROLLER}
+    voters = voters or {node_id: ports[CONTROLLER]}
+    votes = node_id in voters
+    listeners = {name: port for name, port in ports.items() if votes or name != CONTROLLER}
     for_clients = {name: port for name, port in ports.items() if name != CONTROLLER}
     security = {CLIENTS: "PLAINTEXT", CONTROLLER: "PLAINTEXT", **protocols}
     return {
-        "process.roles": "broker,controller" if alone else "broker",
+        "process.roles": "broker,controller" if votes else "broker",
         "node.id": str(node_id),
         "listeners": _addresses(listeners),
         "advertised.listeners": _addresses(for_clients),
         "listener.security.protocol.map": ",".join(f"{name}:{way}" for name, way in security.items()),
         "inter.broker.listener.name": CLIENTS,
         "controller.listener.names": CONTROLLER,
-        "controller.quorum.voters": f"{voter}@{HOST}:{voter_port}",
+        "controller.quorum.voters": ",".join(f"{voter}@{HOST}:{port}" for voter, port in voters.items()),
         "log.dirs": str(data),
         **SMALL_MACHINE,
         **(extra or {}),

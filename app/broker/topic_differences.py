@@ -10,6 +10,7 @@ from app.wire.topics import Topic
 MEMBERS = "members"
 MISSING = "missing"
 PARTITIONS = "partitions"
+MIN_IN_SYNC = "min.insync.replicas"
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,13 @@ class Found:
         partitions: how many.
         configs: every setting that holds for it, by Kafka's name.
         own: those of them that were set for this topic, and are no default of the cluster.
+        copies: of each of its records, its own among them.
     """
 
     partitions: int
     configs: Mapping[str, str]
     own: Mapping[str, str]
+    copies: int = 1
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,19 @@ def compare(
             for setting, declared in sorted(topic.configs().items())
             if actual.configs.get(setting) != declared
         ]
+        in_sync = str(copies_in_sync(actual.copies))
+        if int(actual.configs.get(MIN_IN_SYNC, in_sync)) < int(in_sync):
+            differences.append(Difference(name, MIN_IN_SYNC, in_sync, actual.configs[MIN_IN_SYNC]))
     return differences
+
+
+def copies_in_sync(copies: int) -> int:
+    """How many of a topic's copies must have a record before its sender is told that it is kept, at least.
+
+    Two of three: what is committed outlives the loss of any broker, and any broker may be away meanwhile. Of two copies
+    one, or nothing could be written while one of both is away.
+    """
+    return 2 if copies > 2 else 1  # noqa: PLR2004  as said
 
 
 def _needed_partitions(

@@ -28,7 +28,9 @@ Partitions = Annotated[
 ]
 Replication = Annotated[
     int | None,
-    typer.Option(min=1, help="Copies of a created topic; left out: 3, or one a broker.", show_default=False),
+    typer.Option(
+        min=1, help="Copies of a created topic; left out: 3, or one a running broker.", show_default=False
+    ),
 ]
 
 topics = typer.Typer(help="The topics on the broker against those declared in topics/.", no_args_is_help=True)
@@ -69,6 +71,9 @@ def apply(*, partitions: Partitions = None, replication: Replication = None) -> 
         )
     for name in applied.created:
         print(f"created {name}")
+    if applied.created:
+        copies = "one copy" if applied.copies == 1 else f"{applied.copies} copies"
+        print(f"{len(applied.created)} topics created, {copies} of each")
     for change in applied.altered:
         print(f"{change.topic}: {change.setting} is now {change.declared}, was {change.actual}")
     if not applied.created and not applied.altered:

@@ -24,6 +24,7 @@ from app.runtime.assignor import make_assignor
 from app.runtime.holdings import Holdings
 from app.runtime.hosting.fetching import Fetching
 from app.runtime.partition import Partition, Phase
+from app.runtime.refusals import REFUSALS
 from app.runtime.shares import Claim
 from app.runtime.standbys import Standbys
 
@@ -366,6 +367,9 @@ class Intake(ConsumerRebalanceListener):
         is rebuilt from the changelog.
         """
         unit = (partition.processor.name, partition.number)
+        if isinstance(error, REFUSALS):
+            self._fail(error)
+            return
         if error.damaged if isinstance(error, StoreError) else not isinstance(error, _NOT_OF_THE_STATE):
             self._holdings.doubt(unit)
         if self.partitions.get(unit) is not partition or unit in self._opening:

@@ -66,7 +66,8 @@ class Host:
     """
 
     application: str
-    client_options: dict[str, Any]
+    # They hold a password.
+    client_options: dict[str, Any] = field(repr=False)
     full_name: Callable[[str], str]
     partitions: Mapping[str, int]
     ranks: Mapping[str, int]

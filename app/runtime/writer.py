@@ -15,6 +15,7 @@ from aiokafka.errors import IllegalOperation, KafkaError
 
 from app.runtime.hosting.producing import abandon, fill, hasten_transactions, hush
 from app.runtime.layout import POSITION_KEY
+from app.runtime.refusals import REFUSALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -134,6 +135,10 @@ class Writer:
             with contextlib.suppress(BaseException):
                 async with asyncio.timeout(CLOSE_TIMEOUT_S):
                     await producer.abort_transaction()
+            refusals = (why for each in sent if isinstance(why := each.failure, REFUSALS))
+            if (refusal := next(refusals, None)) is not None:
+                # The others fail with it, for the transaction is over; they say that it is.
+                raise refusal from error
             if isinstance(error, IllegalOperation):
                 # What was sent first has ended the transaction; that error, not this one, says why.
                 raise next((why for each in sent if (why := each.failure)), KafkaError()) from error

@@ -1,9 +1,12 @@
 """Logs: to standard error, in UTC, one line an entry, without secrets."""
 
+import base64
 import logging
 import sys
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from app.service.setting_kinds import MASK
 
@@ -40,6 +43,7 @@ def log_handler(settings: "Settings") -> logging.Handler:
     handler = logging.StreamHandler(sys.stderr)
     formatter = RedactingFormatter(secrets_of(settings))
     handler.setFormatter(formatter)
+    handler.addFilter(_is_no_login)
     return handler
 
 
@@ -74,16 +78,42 @@ def _repeats(record: logging.LogRecord) -> bool:
     return record.name.partition(".")[0] in _REPEATERS
 
 
+def _is_no_login(record: logging.LogRecord) -> bool:
+    """Whether an entry shows no message of a login: cut off after some bytes, half a password is none we could mask."""
+    arguments = record.args if isinstance(record.args, tuple) else ()
+    return not any(type(each).__name__.startswith("SaslAuthenticate") for each in arguments)
+
+
 def secrets_of(settings: "Settings") -> list[str]:
-    """Every text of these settings that must not be seen: the SASL password, and one within the registry's URL."""
-    secrets = []
-    if settings.sasl_password is not None:
-        secrets.append(settings.sasl_password.get_secret_value())
+    """Every text of these settings that must not be seen, the longest first.
+
+    That is: the SASL password, that of the key, and user and password within the registry's URL; each also as it looks
+    where a library prints the bytes that it sends.
+    """
+    secrets = [
+        secret.get_secret_value()
+        for secret in (settings.sasl_password, settings.ssl_key_password)
+        if secret is not None
+    ]
     authority = (settings.schema_registry or "").partition("://")[2].partition("/")[0]
-    user, _, _ = authority.rpartition("@")
-    if user:
-        secrets.append(user)
-    return secrets
+    login, _, _ = authority.rpartition("@")
+    if login:
+        secrets += [login, unquote(login)]
+        password = login.partition(":")[2]
+        secrets += [password, unquote(password)] if password else []
+    shapes = {shape for secret in secrets for shape in _shapes(secret) if shape}
+    return sorted(shapes, key=len, reverse=True)
+
+
+def _shapes(secret: str) -> Iterator[str]:
+    """A text, and what `repr` and HTTP's basic authentication make of it."""
+    data = secret.encode()
+    yield secret
+    yield repr(secret)[1:-1]
+    yield repr(data)[2:-1]
+    # Within a longer text that holds the other kind of quote, this one is escaped.
+    yield repr(data + b"'\"")[2:-4]
+    yield base64.b64encode(data).decode()
 
 
 class RedactingFormatter(logging.Formatter):

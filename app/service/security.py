@@ -33,11 +33,13 @@ def ssl_context(settings: "Settings") -> ssl.SSLContext:
     """
     context = _context(settings)
     if settings.ssl_certfile is not None:
+        secret = settings.ssl_key_password
+        password = "" if secret is None else secret.get_secret_value()
         try:
             # Without a password callback OpenSSL would ask for an encrypted key's passphrase on the terminal.
-            context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile, password=lambda: b"")
-        except (ssl.SSLError, OSError) as error:
-            hint = "the key must fit the certificate, and be unencrypted"
+            context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile, password=lambda: password)
+        except (ssl.SSLError, OSError, ValueError) as error:
+            hint = "the key must fit the certificate; one that is encrypted needs REENGAGE_SSL_KEY_PASSWORD"
             raise _bad_certificate("REENGAGE_SSL_CERTFILE", error, hint) from error
     return context
 

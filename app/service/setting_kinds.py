@@ -89,6 +89,10 @@ def _read_servers(text: str) -> str:
     return ",".join(servers)
 
 
+def _show_servers(text: str) -> str:
+    return re.sub("[^,]*@", f"{MASK}@", text)
+
+
 def _read_kafka_name(text: str) -> str:
     if not _KAFKA_NAME.fullmatch(text):
         raise ValueError(f"{text!r} has characters other than letters, digits, '.', '_' and '-'")
@@ -114,7 +118,8 @@ def _show_url(text: str) -> str:
     except ValueError:
         return MASK
     if "@" not in parts.netloc:
-        return text
+        # Without a scheme, what stands before the host looks like a path.
+        return MASK if "@" in text else text
     return urlunsplit(parts._replace(netloc=f"{MASK}@{parts.netloc.rpartition('@')[2]}"))
 
 
@@ -141,7 +146,7 @@ def _read_folder(text: str) -> Path:
 
 DURATION = Kind("duration", _read_duration_ms, write=lambda ms: f"{ms}ms")
 SIZE = Kind("size", _read_size_bytes, write=lambda size_bytes: f"{size_bytes >> 10}KiB")
-SERVERS = Kind("host:port, comma-separated", _read_servers)
+SERVERS = Kind("host:port, comma-separated", _read_servers, _show_servers)
 KAFKA_NAME = Kind("letters, digits, `.`, `_`, `-`", _read_kafka_name)
 URL = Kind("URL", _read_url, _show_url)
 TEXT = Kind("text", str)

@@ -83,6 +83,7 @@ SETTINGS: tuple[Setting, ...] = (
         "none",
     ),
     Setting("REENGAGE_SSL_KEYFILE", None, kinds.FILE, "Key of the client certificate (PEM)", "none"),
+    Setting("REENGAGE_SSL_KEY_PASSWORD", None, kinds.SECRET, "Password of that key", "none: it has none"),
     Setting(
         "REENGAGE_SCHEMA_REGISTRY",
         None,

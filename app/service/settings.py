@@ -37,6 +37,7 @@ class Settings:
     ssl_cafile: Path | None
     ssl_certfile: Path | None
     ssl_keyfile: Path | None
+    ssl_key_password: SecretStr | None
     # A registry's URL may carry a password.
     schema_registry: str | None = field(repr=False)
     app: str
@@ -203,19 +204,22 @@ def _contradictions(values: Mapping[str, Any], places: Mapping[str, str]) -> Ite
                     f"has no effect with {protocol}",
                     _protocol_hint("SASL_SSL"),
                 )
+    yield from _tls_contradictions(values, places)
+
+
+def _tls_contradictions(values: Mapping[str, Any], places: Mapping[str, str]) -> Iterator[UserError]:
+    protocol = values["security_protocol"]
     if not protocol.endswith("SSL"):
-        for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
+        for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile", "ssl_key_password"):
             if values[name] is not None:
                 yield UserError(
                     "unused-setting", places[name], f"has no effect with {protocol}", _protocol_hint("SSL")
                 )
-    if values["ssl_keyfile"] is not None and values["ssl_certfile"] is None:
-        yield UserError(
-            "missing-setting",
-            places["ssl_keyfile"],
-            "a key without a certificate",
-            "set REENGAGE_SSL_CERTFILE",
-        )
+    for name in ("ssl_keyfile", "ssl_key_password"):
+        if values[name] is not None and values["ssl_certfile"] is None:
+            yield UserError(
+                "missing-setting", places[name], "a key without a certificate", "set REENGAGE_SSL_CERTFILE"
+            )
 
 
 def _protocol_hint(protocol: str) -> str:

@@ -12,16 +12,18 @@ import time
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-import uvloop
 from rocksdict import Cache, WriteBufferManager
 
+from app.broker.roles import worker_rights
 from app.broker.topics import partition_counts, verify_topics
 from app.domain.calendar import load_tables
 from app.domain.errors import UserError, UserErrors
 from app.playbooks.loader import load_playbooks
 from app.runtime.hosting.app import App
+from app.runtime.hosting.loop import Loop
 from app.runtime.processor import Host
-from app.service.client import broker_errors, make_codec
+from app.runtime.refusals import REFUSALS
+from app.service.client import broker_errors, make_codec, names_of
 from app.service.folder import held
 from app.service.metrics import WorkerMetrics
 from app.service.processors import processors
@@ -64,7 +66,7 @@ def run(settings: Settings, *, port: int | None = None, until_drained: bool = Fa
         gc.collect()
         gc.freeze()
         gc.set_threshold(500_000, 50, 1_000)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=Loop) as runner:
             return runner.run(
                 _serve(settings, processors(playbooks), folder, web_port, until_drained=until_drained)
             )
@@ -73,9 +75,7 @@ def run(settings: Settings, *, port: int | None = None, until_drained: bool = Fa
 async def _serve(
     settings: Settings, running: list[Processor], folder: Path, port: int, *, until_drained: bool
 ) -> int:
-    errors = await verify_topics(settings.client_options(), settings.topic_prefix)
-    if errors:
-        raise UserErrors(errors)
+    await _look_at_topics(settings)
     metrics = WorkerMetrics(settings.topic_prefix)
     host = await make_host(settings, folder, wall_clock=not until_drained, observer=metrics)
     app = App(
@@ -95,8 +95,20 @@ async def _serve(
     log.info("worker of %s started, web on %s:%s", host.application, app.conf.web_host, app.conf.web_port)
     try:
         return await _until_done(app, stop, until_drained=until_drained)
+    except REFUSALS:
+        # A right was taken away meanwhile. Kafka does not say which; asked again, it does.
+        await _look_at_topics(settings)
+        raise
     finally:
         await app.stop()
+
+
+async def _look_at_topics(settings: Settings) -> None:
+    """Raises UserErrors for every right on the cluster that is missing, else for every topic that is not as declared."""
+    rights = worker_rights(names_of(settings), exactly_once=settings.guarantee == "exactly_once")
+    errors = await verify_topics(settings.client_options(), settings.topic_prefix, rights)
+    if errors:
+        raise UserErrors(errors)
 
 
 async def _until_done(app: App, stop: asyncio.Event, *, until_drained: bool) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 
+from app.broker.rights import Operation
 from app.domain.errors import UserError
 from app.service.client import broker_errors, make_codec, partition_counts
 from app.service.settings import Settings
@@ -103,7 +104,7 @@ async def _produce(settings: Settings, descriptor: int, report: Report) -> None:
     )
     with broker_errors(settings):
         try:
-            partitions = await partition_counts(settings, INPUTS_IN_ORDER)
+            partitions = await partition_counts(settings, INPUTS_IN_ORDER, Operation.WRITE)
             await producer.start()
             reader = _Reader(make_codec(settings), partitions, report)
             await _send(_Wire(producer, settings.topic_prefix), reader, descriptor, report)

@@ -14,10 +14,20 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaTimeoutError, TopicAlreadyExistsError, for_code
 
-from app.broker.topic_differences import MISSING, PARTITIONS, Difference, Found, compare
+from app.broker.rights import Operation, require
+from app.broker.roles import Names, on_topics, settings_rights
+from app.broker.topic_differences import (
+    MIN_IN_SYNC,
+    MISSING,
+    PARTITIONS,
+    Difference,
+    Found,
+    compare,
+    copies_in_sync,
+)
 from app.broker.topics import admin_client, find_topics
 from app.domain.errors import UserError, UserErrors
-from app.wire.topics import load_topics
+from app.wire.topics import Topic, load_topics
 
 MOST_COPIES = 3
 SETTLED_S = 30.0
@@ -31,10 +41,12 @@ class Applied:
     Attributes:
         created: full names of the topics it created, sorted.
         altered: the settings it changed, with their former values as `actual`.
+        copies: how many each created topic has.
     """
 
     created: list[str]
     altered: list[Difference]
+    copies: int
 
 
 async def diff_topics(
@@ -42,9 +54,11 @@ async def diff_topics(
 ) -> list[Difference]:
     """How Kafka's topics under `prefix` differ from the declared ones, by topic; empty if they do not.
 
-    `partitions`: the count every topic should have; without it, what exists decides (see `compare`).
+    `partitions`: the count every topic should have; without it, what exists decides (see `compare`). Raises UserErrors
+    `missing-rights`.
     """
     async with admin_client(client_options) as admin:
+        await require(admin, client_options, settings_rights(Names("", prefix)))
         return compare(load_topics().values(), prefix, await find_topics(admin, prefix), partitions)
 
 
@@ -61,17 +75,21 @@ async def apply_topics(
 
     Args:
         partitions: how many partitions each created topic gets; default as declared, or as those that exist have.
-        replication: copies of each created topic; default 3, or the number of brokers if that is less.
+        replication: copies of each created topic; default 3, or the number of running brokers if that is less. Of three
+            or more, two must be in sync (`copies_in_sync`).
 
     Raises:
-        UserErrors: `partition-count` for each topic that exists with another count, before anything is changed;
-            `topic-refused` for each topic or setting that Kafka refuses.
+        UserErrors: `missing-rights` for what this user may not see, or not change and would have to; `partition-count`
+            for each topic that exists with another count, before anything is changed; `topic-refused` for each topic
+            or setting that Kafka refuses.
     """
     topics = load_topics().values()
     created: list[str] = []
+    copies = 0
     altered: dict[tuple[str, str], Difference] = {}
     deadline = time.monotonic() + SETTLED_S
     async with admin_client(client_options) as admin:
+        await require(admin, client_options, settings_rights(Names("", prefix)))
         # Again until nothing differs, since brokers show what the controller has acknowledged only a moment later.
         while differences := compare(topics, prefix, found := await find_topics(admin, prefix), partitions):
             _refuse(each.error() for each in differences if each.setting == PARTITIONS)
@@ -79,25 +97,39 @@ async def apply_topics(
                 raise KafkaTimeoutError("the topics did not become as they were set")
             missing = [each for each in differences if each.setting == MISSING]
             wrong = [each for each in differences if each.setting != MISSING]
+            changes = [
+                *on_topics(Operation.CREATE, (each.topic for each in missing), ""),
+                *on_topics(Operation.ALTER_CONFIGS, sorted({each.topic for each in wrong}), ""),
+            ]
+            await require(admin, client_options, changes)
             if missing:
-                created += await _create(admin, prefix, missing, replication)
+                copies = replication or await usual_copies(admin)
+                created += await _create(admin, prefix, missing, copies)
             if wrong:
                 await _alter(admin, found, wrong)
             altered = {(each.topic, each.setting): each for each in wrong} | altered
             await asyncio.sleep(POLL_S)
-    return Applied(sorted(created), list(altered.values()))
+    return Applied(sorted(created), list(altered.values()), copies)
+
+
+async def usual_copies(admin: AIOKafkaAdminClient) -> int:
+    """How many copies a topic is created with: 3, or one a broker where fewer are running."""
+    return min(MOST_COPIES, len((await admin.describe_cluster())["brokers"]))
+
+
+def created_as(topic: Topic, copies: int) -> dict[str, str]:
+    """Kafka's settings of a topic to be created with so many copies."""
+    return topic.configs() | {MIN_IN_SYNC: str(copies_in_sync(copies))}
 
 
 async def _create(
-    admin: AIOKafkaAdminClient, prefix: str, missing: list[Difference], replication: int | None
+    admin: AIOKafkaAdminClient, prefix: str, missing: list[Difference], copies: int
 ) -> list[str]:
     """Create what is missing and return the names of those that nobody else had created meanwhile."""
-    if replication is None:
-        replication = min(MOST_COPIES, len((await admin.describe_cluster())["brokers"]))
-    configs = {topic.full_name(prefix): topic.configs() for topic in load_topics().values()}
+    configs = {topic.full_name(prefix): created_as(topic, copies) for topic in load_topics().values()}
     answer = await admin.create_topics(
         [
-            NewTopic(each.topic, int(each.declared), replication, topic_configs=configs[each.topic])
+            NewTopic(each.topic, int(each.declared), copies, topic_configs=configs[each.topic])
             for each in missing
         ]
     )

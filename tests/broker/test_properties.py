@@ -22,7 +22,7 @@ def test_a_node_of_its_own_is_broker_and_controller_on_loopback():
 
 
 def test_a_node_that_joins_is_a_broker_only_and_votes_for_the_other_ones_controller():
-    made = properties(node_id=2, controller=(1, 99))
+    made = properties(node_id=2, voters={1: 99})
     assert made["process.roles"] == "broker"
     assert made["listeners"] == "PLAINTEXT://127.0.0.1:21"
     assert made["controller.quorum.voters"] == "1@127.0.0.1:99"

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from app.broker.topic_differences import Found, compare
 from app.wire.topics import load_topics
 
-TOPICS = list(load_topics().values())
+TOPICS_BY_NAME = load_topics()
+TOPICS = list(TOPICS_BY_NAME.values())
 
 
 def existing(partitions=4, prefix="", **changed):
@@ -118,3 +119,14 @@ def test_each_difference_becomes_an_error_that_names_topics_apply():
     assert all("`reengage topics apply`" in error.hint for error in errors)
     assert errors[1].problem == "has 5 partitions where 4 are needed"
     assert errors[2].problem == "is 1, declared is -1"
+
+
+@pytest.mark.parametrize(
+    ("copies", "in_sync", "needed"),
+    [(1, "1", None), (2, "1", None), (3, "1", "2"), (3, "2", None), (3, "3", None), (5, "1", "2")],
+)
+def test_of_three_copies_two_must_have_a_record_before_it_counts_as_kept(copies, in_sync, needed):
+    configs = TOPICS_BY_NAME["score"].configs() | {"min.insync.replicas": in_sync}
+    found = existing(score=Found(4, configs, {}, copies))
+    expected = [] if needed is None else [("score", "min.insync.replicas", needed, in_sync)]
+    assert brief(compare(TOPICS, "", found)) == expected

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.deployment import Deployment
+from tests.integration.people import People
+from tests.integration.secured import SecuredBroker
 
 
 @pytest.fixture
@@ -27,3 +29,23 @@ def deploy(broker: str, topic_prefix: str, tmp_path: Path) -> Iterator[Callable[
     for deployment in made:
         deployment.stop_workers()
         deployment.delete_topics()
+
+
+@pytest.fixture(scope="session")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
+    """A broker with TLS, logins and ACLs, running; beside the session's own, which asks nobody."""
+    broker = SecuredBroker(tmp_path_factory.mktemp("secured") / "broker")
+    with broker.kafka:
+        yield broker
+
+
+@pytest.fixture
+def people(secured: SecuredBroker, topic_prefix: str, tmp_path: Path) -> Iterator[People]:
+    """The users of a deployment on it; nobody has any right yet."""
+    folder = tmp_path / "people"
+    folder.mkdir()
+    everyone = Deployment(secured.kafka.address(), topic_prefix, folder)
+    made = People(secured, everyone)
+    yield made
+    made.stop_workers()
+    everyone.delete_topics()

@@ -149,9 +149,15 @@ class Deployment:
 
         asyncio.run(delete())
 
-    def start_worker(self, *arguments: str, data: str = "data", faults: Faults | None = None) -> Worker:
-        """Start `reengage worker`; with `faults`, the same with what they ask for."""
-        command: list[str | Path] = [REENGAGE, "worker", *arguments]
+    def start_worker(
+        self,
+        *arguments: str,
+        data: str = "data",
+        faults: Faults | None = None,
+        launcher: Sequence[str | Path] = (REENGAGE,),
+    ) -> Worker:
+        """Start `reengage worker`; with `faults`, the same with what they ask for; `launcher`: the command in its place."""
+        command: list[str | Path] = [*launcher, "worker", *arguments]
         if faults is not None:
             command = [sys.executable, LAUNCHER, faults.dump(), "worker", *arguments]
         log = self.folder / f"worker-{len(self._workers)}.log"

@@ -1,6 +1,8 @@
 """Reaching a broker: which one is used, and what is said when it does not answer as it should."""
 
 import asyncio
+import logging
+import ssl
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,6 +43,15 @@ def test_without_any_the_error_says_how_to_get_one(settings, monkeypatch):
         (errors.KafkaTimeoutError(), "broker-unreachable", "127.0.0.1:1"),
         (errors.AuthenticationFailedError("who?"), "broker-refused", "127.0.0.1:1"),
         (errors.TopicAuthorizationFailedError("activity"), "missing-rights", "activity"),
+        (errors.TopicAuthorizationFailedError({"b", "a"}), "missing-rights", "a, b"),
+        (errors.GroupAuthorizationFailedError("reengage"), "missing-rights", "group reengage"),
+        (
+            errors.TransactionalIdAuthorizationFailed("r-desk-0"),
+            "missing-rights",
+            "transactional-id r-desk-0",
+        ),
+        (errors.NodeNotReadyError("node 2"), "broker-unreachable", "127.0.0.1:1"),
+        (TimeoutError(), "broker-unreachable", "127.0.0.1:1"),
         (errors.UnknownTopicOrPartitionError("activity"), "missing-topic", "activity"),
         (errors.NotEnoughReplicasError("activity"), "broker-error", "127.0.0.1:1"),
     ],
@@ -50,6 +61,31 @@ def test_what_kafkas_client_raises_becomes_an_error_for_people(settings, raised,
         raise raised
     assert (caught.value.reference, caught.value.place) == (reference, place)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("reason", "reference"),
+    [
+        (ssl.SSLCertVerificationError("certificate has expired"), "broker-not-trusted"),
+        (ssl.SSLError(1, "tlsv13 alert certificate required"), "broker-not-trusted"),
+        (ConnectionResetError(104, "Connection reset by peer"), "broker-hangs-up"),
+        (asyncio.IncompleteReadError(b"", 4), "broker-hangs-up"),
+        (ConnectionRefusedError(111, "Connect call failed"), "broker-unreachable"),
+    ],
+)
+def test_what_ended_the_connection_is_told_where_the_client_says_only_that_none_came_about(
+    settings, reason, reference
+):
+    closed = errors.KafkaConnectionError("closed")
+    closed.__cause__ = reason
+
+    def ask():
+        logging.getLogger("aiokafka").warning("Unable to request metadata: %s", closed)
+        raise errors.KafkaConnectionError("Unable to bootstrap")
+
+    with pytest.raises(UserError) as caught, broker_errors(settings):
+        ask()
+    assert caught.value.reference == reference
 
 
 def test_other_exceptions_pass_unchanged(settings):

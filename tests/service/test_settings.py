@@ -2,18 +2,27 @@
 
 # ruff: noqa: S106  made-up passwords are what must not be seen
 
+import base64
 import logging
 import ssl
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import trustme
+from aiokafka.protocol.admin import SaslAuthenticateRequest, SaslAuthenticateRequest_v0
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.errors import UserError, UserErrors
-from app.service.logging import RedactingFormatter, secrets_of
-from app.service.setting_kinds import DURATION, SIZE, count
+from app.service.logging import RedactingFormatter, log_handler, secrets_of
+from app.service.setting_kinds import DURATION, SERVERS, SIZE, URL, count
 from app.service.setting_table import SETTINGS
 from app.service.settings import Settings, find_settings, load_settings
 
@@ -235,6 +244,74 @@ def test_a_file_without_certificates_is_refused_by_its_setting(tmp_path, setting
     with pytest.raises(UserError) as caught:
         settings.client_options()
     assert (caught.value.reference, caught.value.place) == ("bad-certificate", f"REENGAGE_{setting}")
+
+
+@pytest.mark.parametrize("secret", ["plain-enough", "p'ä\"\\s", "it's-enough"])
+@pytest.mark.parametrize(
+    "show",
+    [
+        str,
+        repr,
+        lambda text: repr(text.encode()),
+        lambda text: repr(f"{text}'\"".encode()),
+        lambda text: base64.b64encode(text.encode()[6:]).decode(),
+    ],
+)
+def test_a_secret_is_masked_in_every_shape_in_which_a_library_prints_it(tmp_path, secret, show):
+    settings = load(
+        tmp_path,
+        SECURITY_PROTOCOL="SASL_PLAINTEXT",
+        SASL_MECHANISM="PLAIN",
+        SASL_USERNAME="user",
+        SASL_PASSWORD=secret,
+    )
+    record = logging.LogRecord(
+        "aiokafka", logging.DEBUG, "", 0, "sent %s", (show(f"\0user\0{secret}"),), None
+    )
+    logged = RedactingFormatter(secrets_of(settings)).format(record)
+    assert "***" in logged
+    assert not any(trace in logged for trace in ("ä", "xc3", "enough"))
+
+
+def test_what_is_said_in_a_login_is_not_logged_at_all(tmp_path):
+    """Cut off after some bytes, it may show a part of the password."""
+    handler = log_handler(load(tmp_path))
+    said = SaslAuthenticateRequest(b"\0user\0half").build(SaslAuthenticateRequest_v0)
+    record = logging.LogRecord("aiokafka.conn", logging.DEBUG, "", 0, "Request: %s", (said,), None)
+    assert not handler.filter(record)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "shown"),
+    [
+        (SERVERS, "u:hunter2@a:1,b:2", "***@a:1,b:2"),
+        (URL, "user:hunter2@registry:8081", "***"),
+        (URL, "http://registry:8081", "http://registry:8081"),
+    ],
+)
+def test_a_password_written_where_it_does_not_belong_is_not_shown_either(kind, text, shown):
+    assert kind.show(text) == shown
+
+
+def test_an_encrypted_key_is_opened_with_its_password_and_with_no_other(tmp_path):
+    leaf = trustme.CA().issue_cert("127.0.0.1")
+    key = load_pem_private_key(leaf.private_key_pem.bytes(), None)
+    locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"hunter2"))
+    (tmp_path / "both.pem").write_bytes(locked + leaf.cert_chain_pems[0].bytes())
+    tls = {"BROKER": "a:1", "SECURITY_PROTOCOL": "SSL", "SSL_CERTFILE": str(tmp_path / "both.pem")}
+    assert load(tmp_path, **tls, SSL_KEY_PASSWORD="hunter2").client_options()
+    for wrong in ({"SSL_KEY_PASSWORD": "hunter3"}, {}):
+        with pytest.raises(UserError, match="REENGAGE_SSL_KEY_PASSWORD") as caught:
+            load(tmp_path, **tls, **wrong).client_options()
+        assert caught.value.reference == "bad-certificate"
+        assert "hunter" not in str(caught.value)
+
+
+def test_a_password_for_no_key_is_refused(tmp_path):
+    found = refused(tmp_path, SECURITY_PROTOCOL="SSL", SSL_KEY_PASSWORD="hunter2")
+    assert found == [
+        ("missing-setting", "environment: REENGAGE_SSL_KEY_PASSWORD", "a key without a certificate")
+    ]
 
 
 def test_secrets_are_in_no_representation_and_in_no_log_line(tmp_path):

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import FetchResult
-from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
+from aiokafka.errors import KafkaError
 
 from app.runtime.hosting.fetch_session import FetchSession
+from app.runtime.refusals import REFUSALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -195,7 +196,7 @@ class Fetching:
         coordinator = self.consumer._coordinator  # noqa: SLF001
         try:
             coordinator.check_errors()
-        except GroupAuthorizationFailedError:
+        except REFUSALS:
             raise
         except KafkaError as error:
             if coordinator._coordination_task.done():  # noqa: SLF001

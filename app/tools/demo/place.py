@@ -69,6 +69,7 @@ def _own_broker(settings: Settings, folder: Path, screen: Screen) -> Iterator[Se
             ssl_cafile=None,
             ssl_certfile=None,
             ssl_keyfile=None,
+            ssl_key_password=None,
             schema_registry=None,
         )
     finally:

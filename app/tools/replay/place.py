@@ -18,6 +18,7 @@ from app.domain.errors import UserError, UserErrors
 from app.service.folder import held
 from app.tools.replay.options import Run
 from app.tools.replay.order import Order
+from app.tools.topics import created_as, usual_copies
 from app.wire.topics import JOURNAL, Topic, changelog_of, load_topics
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from app.service.settings import Settings
 
 RUN_FILE = "run.json"
-MOST_COPIES = 3
 SETTLED_S = 30.0
 POLL_S = 0.05
 _LEGAL = re.compile(r"[A-Za-z0-9._-]{1,150}")
@@ -175,10 +175,12 @@ async def _create(
             return
         if time.monotonic() > deadline:
             raise KafkaTimeoutError("the topics of the replay did not appear")
-        copies = min(MOST_COPIES, len((await admin.describe_cluster())["brokers"]))
+        copies = await usual_copies(admin)
         answer = await admin.create_topics(
             [
-                NewTopic(topic.full_name(into), counts[topic.name], copies, topic_configs=topic.configs())
+                NewTopic(
+                    topic.full_name(into), counts[topic.name], copies, topic_configs=created_as(topic, copies)
+                )
                 for topic in missing
             ]
         )

@@ -8,16 +8,17 @@ import gc
 import shutil
 from typing import TYPE_CHECKING
 
-import uvloop
 from aiokafka.errors import ProducerFenced
 from msgspec.structs import replace
 
+from app.broker.roles import promoter_rights, replayer_rights
 from app.domain.calendar import load_tables
 from app.domain.entity import StoreError
 from app.domain.errors import UserError, UserErrors
 from app.playbooks.loader import load_playbooks
+from app.runtime.hosting.loop import Loop
 from app.runtime.observer import Observer
-from app.service.client import broker_errors, partition_counts
+from app.service.client import broker_errors, names_of, partition_counts
 from app.service.processors import processors
 from app.service.worker import make_host
 from app.tools.replay.comparison import Comparison
@@ -62,7 +63,7 @@ def run(settings: Settings, options: Options) -> int:
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=Loop) as runner:
             try:
                 return runner.run(_replay(settings, options, place, sets, meter))
             except ProducerFenced as fenced:
@@ -92,7 +93,12 @@ def _playbook_sets(settings: Settings, options: Options) -> list[PlaybookSet]:
 async def _replay(
     settings: Settings, options: Options, place: Place, sets: list[PlaybookSet], meter: Meter
 ) -> int:
-    counts = await partition_counts(settings, list(load_topics()))
+    names = names_of(settings, options.into)
+    rights = replayer_rights(names, diff=options.diff or options.promote)
+    if options.promote:
+        # Found missing on the way, a right would leave what is live half exchanged.
+        rights += promoter_rights(names)
+    counts = await partition_counts(settings, list(load_topics()), None, rights)
     wanted = wanted_run(
         settings.topic_prefix, options.chosen_order, options.since_ms, options.until_ms, sets[0].hash
     )

@@ -379,3 +379,18 @@ def _refused(response: Any, where: TopicPartition) -> Any:
         for topic, partitions in response.topics
     ]
     return changed
+
+
+async def test_what_keeps_the_consumer_out_of_its_group_is_raised(reader: Reader):
+    """The client keeps it for whoever asks for records, and coordinates nothing until then."""
+    reader.fetching.consumer._coordinator._pending_exception = GroupAuthorizationFailedError("group")
+    with pytest.raises(GroupAuthorizationFailedError):
+        reader.fetching.take()
+
+
+async def test_after_an_answer_nobody_expected_the_group_is_joined_again(reader: Reader):
+    """Such as that of a broker which has just become the group's coordinator."""
+    generation = reader.fetching.generation
+    reader.fetching.consumer._coordinator._pending_exception = KafkaError("Unexpected exception in heartbeat")
+    reader.fetching.take()
+    await reader.until(lambda: reader.fetching.generation > generation)
