@@ -98,7 +98,8 @@ def _read_mark(path: Path) -> ChangelogMark | None:
     try:
         stored = found.get(CHANGELOG_KEY)
         return None if stored is None else msgspec.msgpack.decode(stored, type=ChangelogMark)
-    except msgspec.DecodeError:
+    except Exception as error:  # noqa: BLE001  as above: a damaged block is met only when it is read
+        log.debug("%s cannot be read: %s", path, error)
         return None
     finally:
         found.close()

@@ -34,7 +34,7 @@ def assert_states_equal(deployment: Deployment, world: World) -> None:
         for key, value in rows.items()
         if key[:1] == ENTITY
     }
-    assert stored
+    assert bool(stored) == bool(expected)
     wrong = [place for place in expected.keys() | stored.keys() if expected.get(place) != stored.get(place)]
     (first, *_) = sorted(wrong) or [None]
     assert first is None, (
@@ -81,9 +81,9 @@ def changelogs(deployment: Deployment) -> dict[Unit, Rows]:
 def _in_memory(world: World) -> Mapping[tuple[Unit, int, str], bytes]:
     """The parts of every entity in the world; nothing of it has been dumped before, so a dump gives them all."""
     found = {}
-    for (processor, number), engine in world._engines.items():
+    assert not any(engine.entities.by_key for engine in world._everyone.values())  # type: ignore[attr-defined]
+    for (processor, number), engine in world._partitions.items():
         for key, entity in engine.entities.by_key.items():  # type: ignore[attr-defined]
-            assert number is not None, f"{key} lies in no partition"
             for part, body in engine.core.dump(entity):
                 if body is not None:
                     found[(processor, number), part, key] = body

@@ -68,7 +68,7 @@ def assert_nothing_else_changed(deployment, count, *, repeats=False):
     assert sum(map(is_poison, inputs)) == count
     found, expected = (
         [line for line in comparable(lines) if json.loads(line)["topic"] != "dead-letter"]
-        for lines in (deployment.outputs(), simulated(deployment, [x for x in inputs if not is_poison(x)]))
+        for lines in (deployment.outputs(), simulated(deployment, [x for x in inputs if not is_poison(x)])[0])
     )
     letters = [letter for _, _, letter in deployment.records("dead-letter")]
     places = [

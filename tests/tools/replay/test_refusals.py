@@ -15,6 +15,7 @@ from app.tools.replay.order import Order
 from app.tools.replay.place import held_place
 from app.tools.replay.run import run
 from app.tools.reports.form import Form
+from tests.integration.deployment import until
 
 pytestmark = pytest.mark.broker
 
@@ -52,6 +53,7 @@ def test_a_prefix_under_which_there_are_other_topics(settings):
     """Foreign ones, and those of a replay that was begun elsewhere; nothing is created."""
     foreign = f"{settings.topic_prefix}foreign-"
     with_admin(settings, lambda admin: admin.create_topics([NewTopic(f"{foreign}nudge", 1, 1)]))
+    until(lambda: topics(settings, foreign), "the topic in the list")
     assert refusal(settings, foreign) == {"foreign-topics"}
     assert topics(settings, foreign) == [f"{foreign}nudge"]
     into = f"{settings.topic_prefix}again-"
