@@ -85,6 +85,7 @@ def test_a_broker_frozen_until_sessions_and_transactions_have_run_out_loses_and_
     under_load(deploy(partitions=2, REENGAGE_GUARANTEE=guarantee), freeze, times=1)
 
 
+@pytest.mark.soak
 def test_a_worker_whose_transaction_ran_out_while_it_was_frozen_does_its_batch_again(deploy):
     """Nobody has taken over: it is the broker who has ended what the worker believes to have open."""
     deployment = deploy(partitions=1)

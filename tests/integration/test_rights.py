@@ -16,7 +16,11 @@ from tests.integration.secured import lacking, settled
 pytestmark = pytest.mark.broker
 
 
-@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+@pytest.mark.parametrize(
+    "role",
+    [pytest.param(role, marks=pytest.mark.soak) if role.name == "admin" else role for role in ROLES],
+    ids=lambda role: role.name,
+)
 async def test_each_right_taken_away_is_told_and_given_back_is_enough(people, role):
     rights, options = role.rights(people.names), people.user(role.name).settings().client_options()
     async with people.broker.acls() as acls, admin_client(options) as client:

@@ -40,7 +40,7 @@ def test_two_workers_share_the_partitions_and_one_takes_over_when_the_other_is_k
     assert_equals_simulate(deployment)
 
 
-@pytest.mark.parametrize("guarantee", ["exactly_once", "at_least_once"])
+@pytest.mark.parametrize("guarantee", ["exactly_once", pytest.param("at_least_once", marks=pytest.mark.soak)])
 def test_one_of_two_workers_is_killed_at_each_step_of_a_commit_and_the_other_goes_on(deploy, guarantee):
     deployment = deploy(partitions=2, REENGAGE_GUARANTEE=guarantee)
     heir = deployment.start_worker(data="heir", faults=SMALL)
@@ -130,15 +130,15 @@ def come_and_go(deployment, load):
 )
 def test_a_partition_is_kept_across_rebalances_while_the_broker_answers_slowly(deploy, guarantee, slow_ms):
     deployment = deploy(partitions=3, REENGAGE_GUARANTEE=guarantee)
-    deployment.produce(History(28, records=1_500, partitions=3))
     slow = Faults(batch=100, wakes=20, heartbeat_ms=200, slow_ms=slow_ms)
     workers = []
-    for name in ("one", "two", "three"):
-        workers.append(deployment.start_worker(data=name, faults=slow))
-        workers[-1].wait_until_ready()
+    with Load(deployment, endless(28, partitions=3)):
+        for name in ("one", "two", "three"):
+            workers.append(deployment.start_worker(data=name, faults=slow))
+            workers[-1].wait_until_ready()
+            deployment.wait_for_commits(2)
+        workers.pop().stop()
         deployment.wait_for_commits(2)
-    workers.pop().stop()
-    deployment.wait_for_commits(2)
     given = [(before, after) for each in workers for before, after in pairwise(owned(each))]
     assert any(unit.startswith("members-") for before, after in given for unit in before & after)
     stop_and_compare(deployment, workers)
