@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path  # noqa: TC003  typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
-import psutil
 import typer
-from rich.console import Console
 
 from app.domain.errors import UserError
-from app.service.client import broker_errors
-from app.service.logging import configure_logging
-from app.service.settings import load_settings
-from bench.command import BUSY_S, opened_broker, run_command
+from bench.command import reported_run, run_command
 from bench.contenders import ENTRIES, Entry, Guarantee, System, prepare
 from bench.drain import measure_drain
 from bench.generate import Workload
 from bench.kills import measure_kills
 from bench.latency import measure_latency
-from bench.report import Report
 from bench.site import opened_site
 from bench.targets import drain_targets, kill_targets, latency_targets
 
@@ -32,6 +25,7 @@ if TYPE_CHECKING:
 
     from rich.status import Status
 
+    from bench.report import Report
     from bench.site import Site
 
 MEMBER_SHARE = 10
@@ -78,23 +72,10 @@ def main(
     plan = _Plan.of(set(only or ()), set(guarantee or Guarantee))
     workload = Workload(events=events, members=members or max(1, events // MEMBER_SHARE))
     smaller = workload.scaled(min(faust_events, events))
-    settings = load_settings()
-    configure_logging(settings)
-    busy_percent = psutil.cpu_percent(interval=BUSY_S)
-    with tempfile.TemporaryDirectory(prefix="reengage-bench-") as name:
-        folder = Path(name)
-        with (
-            Console(stderr=True).status("starting") as status,
-            opened_broker(settings, folder, status) as (broker, described),
-        ):
-            report = Report(described, busy_percent)
-            run = _Run(report, broker, folder, status, workload, smaller, latency_seconds)
-            with broker_errors(replace(settings, broker=broker)):
-                run.all(plan)
-    report.show(Console())
-    if json is not None:
-        report.write(json)
-    raise typer.Exit(0 if report.exact and run.ours_got_through else 1)
+    with reported_run(json) as here:
+        run = _Run(here.report, here.broker, here.folder, here.status, workload, smaller, latency_seconds)
+        run.all(plan)
+        here.passed = run.ours_got_through
 
 
 @dataclass(frozen=True)

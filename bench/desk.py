@@ -7,24 +7,18 @@ it asks the desk of the one pool there is, in another processor. Half of the req
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
+from pathlib import Path  # noqa: TC003  typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
-import psutil
 import typer
-from rich.console import Console
 
 from app.domain.events import Activity
 from app.domain.outputs import TransferFailed, TransferRequested, WorkflowResolved
-from app.service.client import broker_errors
-from app.service.logging import configure_logging
-from app.service.settings import load_settings
-from bench.command import BUSY_S, opened_broker, run_command
+from bench.command import reported_run, run_command
 from bench.latency import ANSWER_TIMEOUT_S, READY_TIMEOUT_S, WARM_UP_S, Latency, first_activity
 from bench.live import Waits, opened_line
 from bench.reengage import worker
@@ -51,23 +45,12 @@ def main(
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the results here.")] = None,
 ) -> None:
     """Measure how long a request for a transfer waits for its answer. Broker and exit code as for `python -m bench`."""
-    console = Console(stderr=True)
-    settings = load_settings()
-    configure_logging(settings)
-    busy_percent = psutil.cpu_percent(interval=BUSY_S)
-    with tempfile.TemporaryDirectory(prefix="reengage-bench-") as name, console.status("starting") as status:
-        folder = Path(name)
-        with opened_broker(settings, folder, status) as (broker, described), broker_errors(settings):
-            report = Report(described, busy_percent)
-            asks = (WARM_UP_S + seconds) * rate // ASKS_EVERY
-            playbooks = write_playbook(folder / "playbooks", asks // 2)
-            status.update(f"asking for {asks:,} transfers")
-            with opened_site(broker, folder, "desk", "exactly_once", playbooks) as site:
-                measure(site, seconds, rate, report)
-    report.show(Console())
-    if json is not None:
-        report.write(json)
-    raise typer.Exit(0 if report.exact else 1)
+    with reported_run(json) as run:
+        asks = (WARM_UP_S + seconds) * rate // ASKS_EVERY
+        playbooks = write_playbook(run.folder / "playbooks", asks // 2)
+        run.status.update(f"asking for {asks:,} transfers")
+        with opened_site(run.broker, run.folder, "desk", "exactly_once", playbooks) as site:
+            measure(site, seconds, rate, run.report)
 
 
 def write_playbook(folder: Path, slots: int) -> Path:

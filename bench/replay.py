@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import psutil
 import typer
-from rich.console import Console
 
 from app.domain.errors import UserError
-from app.service.client import broker_errors
-from app.service.logging import configure_logging
-from app.service.settings import load_settings
 from bench import reengage
-from bench.command import BUSY_S, opened_broker, run_command
+from bench.command import reported_run, run_command
 from bench.generate import Workload
 from bench.load import load
 from bench.process import Contender
@@ -39,22 +33,11 @@ def main(
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the results here.")] = None,
 ) -> None:
     """Measure a replay in each order beside the drain. Broker and exit code as for `python -m bench`."""
-    console = Console(stderr=True)
-    settings = load_settings()
-    configure_logging(settings)
-    busy_percent = psutil.cpu_percent(interval=BUSY_S)
     workload = Workload(events=events, members=max(1, events // MEMBER_SHARE))
-    with tempfile.TemporaryDirectory(prefix="reengage-bench-") as name, console.status("starting") as status:
-        folder = Path(name)
-        with opened_broker(settings, folder, status) as (broker, described), broker_errors(settings):
-            report = Report(described, busy_percent)
-            status.update(f"draining and replaying {events:,} events")
-            with opened_site(broker, folder, "replay", "exactly_once") as site:
-                measure(site, workload, report)
-    report.show(Console())
-    if json is not None:
-        report.write(json)
-    raise typer.Exit(0 if report.exact else 1)
+    with reported_run(json) as run:
+        run.status.update(f"draining and replaying {events:,} events")
+        with opened_site(run.broker, run.folder, "replay", "exactly_once") as site:
+            measure(site, workload, run.report)
 
 
 def measure(site: Site, workload: Workload, report: Report) -> None:

@@ -10,28 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import json as jsonlib
-import tempfile
 import time
 import urllib.request
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path  # noqa: TC003  typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
-import psutil
 import typer
-from rich.console import Console
 
 from app.domain.events import Activity
 from app.domain.outputs import WorkflowOpened
-from app.service.client import broker_errors
-from app.service.logging import configure_logging
-from app.service.settings import load_settings
 from app.service.worker import CONSUMER_OPTIONS, free_port
 from app.wire.codec import encode_key
 from app.wire.partitioner import murmur2_partition
-from bench.command import BUSY_S, opened_broker, run_command
+from bench.command import reported_run, run_command
 from bench.latency import ANSWER_TIMEOUT_S, first_activity
 from bench.live import opened_line
 from bench.load import load
@@ -74,21 +68,10 @@ def main(
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the results here.")] = None,
 ) -> None:
     """Measure a takeover after SIGKILL, with a standby and without. Broker and exit code as for `python -m bench`."""
-    console = Console(stderr=True)
-    settings = load_settings()
-    configure_logging(settings)
-    busy_percent = psutil.cpu_percent(interval=BUSY_S)
-    with tempfile.TemporaryDirectory(prefix="reengage-bench-") as name, console.status("starting") as status:
-        folder = Path(name)
-        with opened_broker(settings, folder, status) as (broker, described), broker_errors(settings):
-            report = Report(described, busy_percent)
-            for standbys in (1, 0):
-                with opened_site(broker, folder, f"takeover-{standbys}", "exactly_once") as site:
-                    measure(site, standbys, members, rate, report, status.update)
-    report.show(Console())
-    if json is not None:
-        report.write(json)
-    raise typer.Exit(0 if report.exact else 1)
+    with reported_run(json) as run:
+        for standbys in (1, 0):
+            with opened_site(run.broker, run.folder, f"takeover-{standbys}", "exactly_once") as site:
+                measure(site, standbys, members, rate, run.report, run.status.update)
 
 
 def measure(

@@ -8,28 +8,22 @@ before it and after it, and whether each nudge is sent once, at its own instant 
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
 from collections import Counter
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
-from pathlib import Path
+from pathlib import Path  # noqa: TC003  typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-import psutil
 import typer
-from rich.console import Console
 
 from app.domain.errors import UserError
 from app.domain.events import ScoreCommand
 from app.domain.instants import DAY_MS, HOUR_MS, MINUTE_MS
 from app.domain.outputs import Nudge, WorkflowOpened
 from app.domain.policy import spread_offset_ms
-from app.service.client import broker_errors
-from app.service.logging import configure_logging
-from app.service.settings import load_settings
-from bench.command import BUSY_S, opened_broker, run_command
+from bench.command import reported_run, run_command
 from bench.latency import ANSWER_TIMEOUT_S, READY_TIMEOUT_S, WARM_UP_S, Latency, first_activity
 from bench.live import Waits, opened_line
 from bench.load import load
@@ -113,27 +107,14 @@ def main(
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the results here.")] = None,
 ) -> None:
     """Measure what a wave of nudges does to live events. Broker and exit code as for `python -m bench`."""
-    console = Console(stderr=True)
-    settings = load_settings()
-    configure_logging(settings)
-    busy_percent = psutil.cpu_percent(interval=BUSY_S)
-    with tempfile.TemporaryDirectory(prefix="reengage-bench-") as name, console.status("starting") as status:
-        folder = Path(name)
-        with opened_broker(settings, folder, status) as (broker, described), broker_errors(settings):
-            report = Report(described, busy_percent)
-            ahead_s = (
-                minutes * 60 if minutes is not None else START_S + BEFORE_S + 30 + nudges // LOADED_PER_S
-            )
-            end_ms = (int((time.time() + ahead_s) * 1000) // MINUTE_MS + 1) * MINUTE_MS
-            spread_s = spread if spread is not None else FULL_SPREAD_S * nudges // FULL
-            wave = Wave(nudges, end_ms, spread_s)
-            playbooks = wave.write_playbooks(folder / "playbooks")
-            with opened_site(broker, folder, "wave", "exactly_once", playbooks) as site:
-                measure(site, wave, rate, report, status.update)
-    report.show(Console())
-    if json is not None:
-        report.write(json)
-    raise typer.Exit(0 if report.exact else 1)
+    with reported_run(json) as run:
+        ahead_s = minutes * 60 if minutes is not None else START_S + BEFORE_S + 30 + nudges // LOADED_PER_S
+        end_ms = (int((time.time() + ahead_s) * 1000) // MINUTE_MS + 1) * MINUTE_MS
+        spread_s = spread if spread is not None else FULL_SPREAD_S * nudges // FULL
+        wave = Wave(nudges, end_ms, spread_s)
+        playbooks = wave.write_playbooks(run.folder / "playbooks")
+        with opened_site(run.broker, run.folder, "wave", "exactly_once", playbooks) as site:
+            measure(site, wave, rate, run.report, run.status.update)
 
 
 def measure(site: Site, wave: Wave, rate: int, report: Report, say: Callable[[str], None]) -> None:
