@@ -90,16 +90,14 @@ def find_held(folder: Path, processors: Iterable[str]) -> dict[Unit, int]:
 
 
 def _read_mark(path: Path) -> ChangelogMark | None:
+    # RocksDB's errors have no type of their own; a damaged block is met only when it is read.
     try:
         found = Rdict(str(path), options=open_options(), access_type=AccessType.read_only())
-    except Exception as error:  # noqa: BLE001  RocksDB's errors have no type of their own
-        log.debug("%s cannot be read: %s", path, error)
-        return None
-    try:
-        stored = found.get(CHANGELOG_KEY)
+        try:
+            stored = found.get(CHANGELOG_KEY)
+        finally:
+            found.close()
         return None if stored is None else msgspec.msgpack.decode(stored, type=ChangelogMark)
-    except Exception as error:  # noqa: BLE001  as above: a damaged block is met only when it is read
+    except Exception as error:  # noqa: BLE001  as above
         log.debug("%s cannot be read: %s", path, error)
         return None
-    finally:
-        found.close()

@@ -146,7 +146,7 @@ class Partition:
     def changelog_offset(self) -> int | None:
         """The next changelog offset that its state on disk lacks; None while it is not open, or cannot be read."""
         mark = None
-        # RocksDB's errors have no type of their own; whoever asks goes on without an answer.
+        # However the folder fails, whoever asks goes on without an answer.
         with contextlib.suppress(Exception):
             mark = self._store.changelog_mark() if self._store is not None else None
         return mark.next_offset if mark is not None else None

@@ -223,7 +223,8 @@ class Store(Generic[E]):
         StoreError, `damaged`, when the store has been at another changelog than the one these are of.
         """
         latest = dict(records)
-        self._refuse_foreign(latest.get(POSITION_KEY))
+        if POSITION_KEY in latest:
+            self._refuse_foreign(latest[POSITION_KEY])
         heads = [key for key in latest if key[:2] == _HEAD_KEY]
         before = dict(zip(heads, self._db.get_all(heads), strict=True)) if heads else {}
         mark = _encode_mark(changelog_next_offset)

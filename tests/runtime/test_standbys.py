@@ -221,16 +221,21 @@ class TestFollowing:
         await follower.until(lambda: store.changelog_mark().written_ms > first + 50)
 
 
+async def lose_what_comes_next(owner: Owner, follower: Follower) -> None:
+    """A standby that has `a` and was stopped, while its changelog went on and lost the record behind that, `b`; `c` is there."""
+    store = owner.open_store(False)
+    await owner.work(store, {"a": ("1", 5)})
+    follower.start()
+    await follower.until_caught_up(owner.kafka, owner.changelog)
+    await follower.stop()
+    ends = await owner.work(store, {"b": ("1", 6)}, {"c": ("1", 7)})
+    await owner.kafka.settled(owner.changelog)
+    await owner.kafka.delete_before(owner.changelog, ends[0])
+
+
 class TestBeginningAnew:
     async def test_where_the_changelog_has_lost_its_offset(self, owner: Owner, follower: Follower):
-        store = owner.open_store(False)
-        await owner.work(store, {"a": ("1", 5)})
-        follower.start()
-        await follower.until_caught_up(owner.kafka, owner.changelog)
-        await follower.stop()
-        ends = await owner.work(store, {"b": ("1", 6)}, {"c": ("1", 7)})
-        await owner.kafka.settled(owner.changelog)
-        await owner.kafka.delete_before(owner.changelog, ends[0])
+        await lose_what_comes_next(owner, follower)
         follower.start()
         found = await assert_taken_over(owner, follower)
         assert texts(found, "a", "b", "c") == [None, None, "1"]
@@ -238,14 +243,7 @@ class TestBeginningAnew:
     async def test_where_it_is_found_to_be_lost_while_following(
         self, owner: Owner, follower: Follower, monkeypatch: pytest.MonkeyPatch
     ):
-        store = owner.open_store(False)
-        await owner.work(store, {"a": ("1", 5)})
-        follower.start()
-        await follower.until_caught_up(owner.kafka, owner.changelog)
-        await follower.stop()
-        ends = await owner.work(store, {"b": ("1", 6)}, {"c": ("1", 7)})
-        await owner.kafka.settled(owner.changelog)
-        await owner.kafka.delete_before(owner.changelog, ends[0])
+        await lose_what_comes_next(owner, follower)
         monkeypatch.setattr(one, "cannot_follow", lambda *_: False)
         follower.start()
         found = await assert_taken_over(owner, follower)

@@ -13,7 +13,7 @@ from aiokafka import TopicPartition
 from aiokafka.protocol.fetch import FetchRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 SESSIONS_SINCE = 7
 """Version of the fetch request from which on there are sessions (Kafka 1.1)."""
@@ -59,7 +59,7 @@ class FetchSession:
         return SessionFetch(
             request,
             self,
-            wanted={where: offset for where, (offset, _) in wanted.items()},
+            wanted=wanted,
             number=(self._id, self._epoch),
             changed=[(*where, *each) for where, each in wanted.items() if told.get(where) != each],
             forgotten=forgotten,
@@ -75,26 +75,25 @@ class FetchSession:
         if self._epoch == 0:
             self._id = getattr(response, "session_id", 0)
         self._epoch = self._epoch % LAST_EPOCH + 1
-        silent, size_bytes = set(request.wanted), 0
+        named, size_bytes = set(), 0
         for topic, partitions in response.topics:
             for partition, error, highwater, *more in partitions:
                 where = TopicPartition(topic, partition)
-                silent.discard(where)
+                named.add(where)
                 size_bytes += len(more[-1])
                 if error:
                     self._ends.pop(where, None)
                 else:
                     self._ends[where] = End(highwater, more[0])
-        self._known = dict(self._ends)
+        self._known = self._ends
         if size_bytes > request.max_bytes // 2:
             # An answer may be full; what would not go into it was not read.
-            for where in silent:
-                self._known.pop(where, None)
+            self._known = {where: end for where, end in self._ends.items() if where in named}
         if self._id == 0:
             self._begin_anew()
 
-    def ends(self) -> dict[TopicPartition, End]:
-        """Where each log asked for ended, by the last answer; empty if it was lost or refused."""
+    def ends(self) -> Mapping[TopicPartition, End]:
+        """Where each log asked for ended, by the last answer, until the next request; empty if it was lost or refused."""
         return self._known or {}
 
     def lost(self) -> None:
@@ -112,7 +111,7 @@ class FetchSession:
 class SessionFetch(FetchRequest):
     """A fetch within a session. `topics` is all that is wanted, as aiokafka looks it up; only changes are sent.
 
-    wanted: offset by where; max_bytes: of the whole answer.
+    wanted: (offset, most bytes) by where; max_bytes: of the whole answer.
     """
 
     def __init__(
@@ -120,7 +119,7 @@ class SessionFetch(FetchRequest):
         request: FetchRequest,
         session: FetchSession,
         *,
-        wanted: dict[TopicPartition, int],
+        wanted: dict[TopicPartition, tuple[int, int]],
         number: tuple[int, int],
         changed: Iterable[tuple[str, int, int, int]],
         forgotten: Iterable[TopicPartition],

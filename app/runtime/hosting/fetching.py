@@ -230,10 +230,9 @@ class Fetching:
         has_records: bool = await self._send_fetch(assignment, node_id, fetch)
         session.lost()
         if assignment.active:
-            wanted = fetch.wanted
             for where, end in session.ends().items():
                 state = assignment.state_value(where)
-                if state.has_valid_position and state.position == wanted.get(where):
+                if state.has_valid_position and state.position == fetch.wanted[where][0]:
                     state.highwater, state.lso = end
                     self._answers[where] = answer
         self._arrived.set()

@@ -241,18 +241,13 @@ class TestSubscription:
         assert "self._subscription.fetcher_idle_time" in source(GroupCoordinator._heartbeat_routine)
         await consumer.stop()
 
-    def test_what_the_coordinator_meets_waits_until_somebody_checks(self):
-        assert parameters(GroupCoordinator.check_errors) == ["self"]
-        assert parameters(GroupCoordinator.request_rejoin) == ["self"]
-        assert "if self._coordination_task.done()" in source(GroupCoordinator.check_errors)
-        assert isinstance(Fetcher.error_future, property)
-
     def test_what_the_coordination_has_failed_with_is_kept_until_it_is_asked_for(self):
         """What it did not expect it wraps in the base class of its errors."""
         assert parameters(GroupCoordinator.check_errors) == ["self"]
         assert "raise exc" in source(GroupCoordinator.check_errors)
-        assert parameters(GroupCoordinator.request_rejoin) == ["self"]
+        assert "if self._coordination_task.done()" in source(GroupCoordinator.check_errors)
         assert "err = Errors.KafkaError(" in source(GroupCoordinator._do_heartbeat)
+        assert isinstance(Fetcher.error_future, property)
 
     def test_a_rebalance_is_told_before_and_after(self):
         for moment in ("on_partitions_revoked", "on_partitions_assigned"):
