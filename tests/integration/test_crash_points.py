@@ -49,7 +49,8 @@ def test_a_refused_record_sent_on_twice_is_refused_twice_at_least_once(deploy):
     deployment.crash("states", after=1)
     deployment.drain()
     letters = [letter for _, _, letter in deployment.records("dead-letter")]
-    assert len(letters) >= 2
+    # A third: the first may have been refused before the crash too, in a commit that the crash cut short like the other.
+    assert len(letters) in (2, 3)
     assert {(letter.error, letter.source_offset) for letter in letters} == {("unknown_workflow", 0)}
     assert_equals_simulate(deployment, repeats=True)
 
