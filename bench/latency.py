@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 OUTPUT = WorkflowOpened.topic
 RATE_PER_S = 1_000
-WARM_UP_S = 5
+WARM_UP_S = 30
 MEASURED_S = 20
 READY_TIMEOUT_S = 60.0
 ANSWER_TIMEOUT_S = 60.0
@@ -70,7 +70,9 @@ def measure_latency(
     system: str = NAME,
     start: Callable[[Site], Contender] = worker,
 ) -> Latency:
-    """Start a worker, warm it up for 5 s at the full rate, then measure. Blocks: `seconds` and about 15 s more.
+    """Start a worker, warm it up for 30 s at the full rate, then measure. Blocks: `seconds` and about 40 s more.
+
+    A broker's Java takes that long to compile what it runs often, on the cores the worker needs.
 
     Raises UserError `contender-failed` when the worker ends or an answer is missing.
     """

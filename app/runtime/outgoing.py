@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from app.domain.hop import Hop
     from app.domain.sink import Refused
+    from app.runtime.hosting.producer import Row, Where
     from app.runtime.merge import InputRecord
     from app.runtime.processor import Host
-    from app.runtime.writer import Row, Where
 
 log = logging.getLogger(__name__)
 

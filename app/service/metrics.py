@@ -99,7 +99,7 @@ COMMIT_SECONDS = Metric(
     ("processor",),
     "How long a commit took, from the begin of its transaction to the end of the local write. Its `_count` is the "
     "number of commits.",
-    "Usually 5 to 20 ms. If the 99th percentile stays above 250 ms, look at the brokers: disks, "
+    "Usually 2 to 15 ms. If the 99th percentile stays above 250 ms, look at the brokers: disks, "
     "`min.insync.replicas`, the transaction coordinator.",
     (0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )

@@ -104,25 +104,28 @@ class Crash:
 
 def inject_crash(crash: Crash) -> None:
     """Call `crash` at every step."""
-    from aiokafka import AIOKafkaProducer
-
+    from app.runtime.hosting.producer import Producer
     from app.runtime.layout import POSITION_KEY
-    from app.runtime.writer import Writer
     from app.service import worker
 
-    make_host, send, commit = worker.make_host, Writer._send, AIOKafkaProducer.commit_transaction
+    make_host, send, commit = worker.make_host, Producer.send, Producer.commit
 
     async def make_host_that_crashes(*arguments: Any, **options: Any) -> Any:
         return dataclasses.replace(await make_host(*arguments, **options), crash_point=crash.at)
 
-    async def send_and_crash(self: Writer, where: Any, rows: Any) -> Any:
-        rows = list(rows)
-        if where == self._changelog:
-            only_position = len(rows) == 1 and rows[0][0] == POSITION_KEY
-            crash.at("states" if only_position else "outputs")
-        return await send(self, where, rows)
+    async def send_and_crash(self: Producer, rows: Any) -> Any:
+        states = {where: each for where, each in rows.items() if "changelog" in where[0]}
+        ends = {}
+        for each in states.values():
+            only_position = len(each) == 1 and each[0][0] == POSITION_KEY
+            if crash.hits("states" if only_position else "outputs"):
+                # In a transaction all go together; a broker may have taken the outputs by then, and not the states.
+                ends = await send(self, {where: each for where, each in rows.items() if where not in states})
+                rows = states
+                crash.strike()
+        return ends | await send(self, rows)
 
-    async def commit_and_crash(self: AIOKafkaProducer) -> None:
+    async def commit_and_crash(self: Producer) -> None:
         crash.at("produced")
         if not crash.hits("committing"):
             await commit(self)
@@ -133,27 +136,28 @@ def inject_crash(crash: Crash) -> None:
         await answer
 
     worker.make_host = make_host_that_crashes
-    Writer._send = send_and_crash  # type: ignore[method-assign]
-    AIOKafkaProducer.commit_transaction = commit_and_crash
+    Producer.send = send_and_crash  # type: ignore[method-assign]
+    Producer.commit = commit_and_crash  # type: ignore[method-assign]
 
 
 def slow_down(seconds: float) -> None:
     """Have every commit take so much longer: half of it before the states are sent, half of it after the broker's answer."""
+    from app.runtime.hosting.producer import Producer
     from app.runtime.writer import Writer
 
-    send, commit = Writer._send, Writer.commit
+    send, commit = Producer.send, Writer.commit
 
-    async def send_late(self: Writer, where: Any, rows: Any) -> Any:
-        if where == self._changelog:
+    async def send_late(self: Producer, rows: Any) -> Any:
+        if any("changelog" in topic for topic, _ in rows):
             await asyncio.sleep(seconds / 2)
-        return await send(self, where, rows)
+        return await send(self, rows)
 
     async def commit_and_hear_late(self: Writer, outgoing: Any) -> int:
         end = await commit(self, outgoing)
         await asyncio.sleep(seconds / 2)
         return end
 
-    Writer._send = send_late  # type: ignore[method-assign]
+    Producer.send = send_late  # type: ignore[method-assign]
     Writer.commit = commit_and_hear_late  # type: ignore[method-assign]
 
 
@@ -167,7 +171,7 @@ def shrink(faults: Faults) -> None:  # noqa: C901  one bound after the other
         if value := getattr(faults, name):
             worker.CONSUMER_OPTIONS[OPTION_OF[name]] = value
     if faults.transaction_ms:
-        writer.TRANSACTION_TIMEOUT_MS = faults.transaction_ms
+        writer.Writer.__init__.__kwdefaults__["timeout_ms"] = faults.transaction_ms
 
     if faults.batch:
         Merge.take = partialmethod(Merge.take, limit=faults.batch)  # type: ignore[assignment,method-assign]

@@ -100,9 +100,9 @@ class TestCatchingUp:
                 with suppress(KafkaError):
                     await writer.commit(Outgoing({}, [(b"e\0a", b"\0" * 10 + b"aborted")], name))
 
-        await fail(b"aborted", "commit_transaction")
+        await fail(b"aborted", "commit")
         await owner.work(owner.open_store(False), {"a": ("1", 5)})
-        await fail(b"open", "commit_transaction", "abort_transaction")
+        await fail(b"open", "commit", "abort")
         owner.folder = tmp_path / "elsewhere"
         found, count = await owner.restore(settled=False)
         assert count == 2
@@ -118,8 +118,8 @@ class TestCatchingUp:
         async def lost(*_args: Any) -> None:
             raise KafkaError("lost")
 
-        monkeypatch.setattr(writer._producer, "commit_transaction", lost)
-        monkeypatch.setattr(writer._producer, "abort_transaction", lost)
+        monkeypatch.setattr(writer._producer, "commit", lost)
+        monkeypatch.setattr(writer._producer, "abort", lost)
         with pytest.raises(KafkaError, match="lost"):
             await writer.commit(Outgoing({}, [], b"open"))
         await owner.writer()

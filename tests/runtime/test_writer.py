@@ -11,13 +11,15 @@ import pytest
 from aiokafka.errors import KafkaError
 
 from app.runtime import writer as module
+from app.runtime.hosting import producer
 from app.runtime.layout import POSITION_KEY
 from app.runtime.outgoing import MAX_VALUE_BYTES
-from app.runtime.writer import Outgoing, Row, Writer
+from app.runtime.writer import Outgoing, Writer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from app.runtime.hosting.producer import Row
     from tests.runtime.conftest import Kafka
 
 pytestmark = pytest.mark.broker
@@ -68,9 +70,11 @@ async def topics(kafka: Kafka) -> Topics:
     return Topics(kafka, await kafka.create("changelog", 2), await kafka.create("output", 2))
 
 
-@pytest.fixture
-async def open_writer(topics: Topics) -> AsyncIterator[Callable[..., Awaitable[Writer]]]:
-    """Opens writers of one partition; all are closed in the end."""
+@pytest.fixture(params=[2, 1], ids=["transactions-2", "transactions-1"])
+async def open_writer(
+    topics: Topics, request: pytest.FixtureRequest
+) -> AsyncIterator[Callable[..., Awaitable[Writer]]]:
+    """Opens writers of one partition; all are closed in the end. With either version of transactions, as the cluster has it."""
     opened: list[Writer] = []
 
     async def open_writer(*, exactly_once: bool = True) -> Writer:
@@ -78,6 +82,8 @@ async def open_writer(topics: Topics) -> AsyncIterator[Callable[..., Awaitable[W
         writer = Writer(topics.kafka.options, transactional_id, topics.changelog, 1)
         opened.append(writer)
         await writer.open()
+        assert writer._producer._joins_by_writing is exactly_once, "the embedded broker has version 2"
+        writer._producer._joins_by_writing = exactly_once and request.param == 2
         return writer
 
     yield open_writer
@@ -102,7 +108,7 @@ class TestExactlyOnce:
         self, topics: Topics, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch
     ):
         writer = await open_writer()
-        commit = writer._producer.commit_transaction
+        commit = writer._producer.commit
         seen: list[Any] = []
 
         async def look_first() -> None:
@@ -110,7 +116,7 @@ class TestExactlyOnce:
             seen.extend([await topics.outputs("read_uncommitted"), await topics.logged("read_uncommitted")])
             await commit()
 
-        monkeypatch.setattr(writer._producer, "commit_transaction", look_first)
+        monkeypatch.setattr(writer._producer, "commit", look_first)
         await writer.commit(topics.batch("a"))
         assert seen == [[], [], ["a-0", "a-1"], ["e-a-0", "e-a-1", "position a"]]
         assert await topics.outputs() == ["a-0", "a-1"]
@@ -134,7 +140,7 @@ class TestExactlyOnce:
     async def test_also_when_it_takes_several_record_batches(
         self, topics: Topics, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(module, "MAX_BATCH_BYTES", 500)
+        monkeypatch.setattr(producer, "MAX_BATCH_BYTES", 500)
         writer = await open_writer()
         for name in "ab":
             end = await writer.commit(topics.batch(name, outputs=40, states=40, size=60))
@@ -173,14 +179,13 @@ class TestExactlyOnce:
         self, topics: Topics, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch
     ):
         writer = await open_writer()
-        hand_over = writer._hand_over
+        append = writer._producer._append
 
-        async def fail_at_the_changelog(batch: Any, where: Any, count: int) -> Any:
-            if where[0] == topics.changelog:
-                raise KafkaError("lost")
-            return await hand_over(batch, where, count)
+        async def fail_at_the_changelog(batches: Any) -> Any:
+            await append({where: batch for where, batch in batches.items() if where[0] != topics.changelog})
+            raise KafkaError("lost")
 
-        monkeypatch.setattr(writer, "_hand_over", fail_at_the_changelog)
+        monkeypatch.setattr(writer._producer, "_append", fail_at_the_changelog)
         with pytest.raises(KafkaError, match="lost"):
             await writer.commit(topics.batch("a"))
         monkeypatch.undo()
@@ -199,7 +204,7 @@ class TestExactlyOnce:
             await asyncio.Event().wait()
 
         with monkeypatch.context() as patched:
-            patched.setattr(writer._producer, "commit_transaction", wait_for_ever)
+            patched.setattr(writer._producer, "commit", wait_for_ever)
             task = asyncio.create_task(writer.commit(topics.batch("a")))
             await reached.wait()
             task.cancel()
@@ -247,14 +252,14 @@ class TestFencing:
     ):
         """It has sent everything, and is fenced before it can say so."""
         first = await open_writer()
-        commit = first._producer.commit_transaction
+        commit = first._producer.commit
 
         async def be_late() -> None:
             second = await open_writer()
             await second.commit(topics.batch("b"))
             await commit()
 
-        monkeypatch.setattr(first._producer, "commit_transaction", be_late)
+        monkeypatch.setattr(first._producer, "commit", be_late)
         with pytest.raises(KafkaError):
             await first.commit(topics.batch("a"))
         assert await topics.outputs() == ["b-0", "b-1"]
@@ -269,8 +274,8 @@ class TestFencing:
         async def vanish() -> None:
             raise KafkaError("gone")
 
-        monkeypatch.setattr(first._producer, "commit_transaction", vanish)
-        monkeypatch.setattr(first._producer, "abort_transaction", vanish)
+        monkeypatch.setattr(first._producer, "commit", vanish)
+        monkeypatch.setattr(first._producer, "abort", vanish)
         with pytest.raises(KafkaError, match="gone"):
             await first.commit(topics.batch("a"))
         assert await topics.kafka.end(topics.changelog, 1) == 0
@@ -278,6 +283,19 @@ class TestFencing:
         end = await topics.kafka.end(topics.changelog, 1)
         assert end == await topics.kafka.end(topics.changelog, 1, "read_uncommitted") > 0
         assert await topics.logged() == []
+
+
+@pytest.mark.soak
+async def test_epochs_run_out_and_the_producer_gets_another_id(topics: Topics):
+    """Each transaction of the second version takes one of 32,767 epochs: a busy partition has used them up in minutes."""
+    writer = Writer(topics.kafka.options, f"{topics.kafka.prefix}members-1", topics.changelog, 1)
+    await writer.open()
+    first, count = writer._producer._id, 33_000
+    for number in range(count):
+        await writer.commit(Outgoing({}, [], str(number).encode()))
+    assert writer._producer._id != first
+    await writer.close()
+    assert await topics.logged() == [f"position {number}" for number in range(count)]
 
 
 class TestClosing:
@@ -299,7 +317,6 @@ class TestClosing:
             with pytest.raises(asyncio.CancelledError):
                 await commit
             await writer.close()
-        assert writer._producer._sender.sender_task.done()
         assert not any(connection.connected() for connection in connections)
         assert "b-0" not in await topics.outputs()
 
@@ -314,23 +331,24 @@ class TestAtLeastOnce:
         self, topics: Topics, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch
     ):
         """Each is acknowledged before the next is sent: what a state has seen is out already."""
-        monkeypatch.setattr(module, "MAX_BATCH_BYTES", 500)
+        monkeypatch.setattr(producer, "MAX_BATCH_BYTES", 500)
         writer = await open_writer(exactly_once=False)
-        hand_over, sent, waiting = writer._hand_over, [], []
+        append, sent = writer._producer._append, []
 
-        async def note(batch: Any, where: Any, count: int) -> Any:
-            if sent and sent[-1] != where:
-                assert all(each._future.done() for each in waiting)
-                waiting.clear()
-            acknowledged = await hand_over(batch, where, count)
-            sent.append(where)
-            waiting.append(acknowledged)
-            return acknowledged
+        async def note(batches: Any) -> Any:
+            sent.append(set(batches))
+            return await append(batches)
 
-        monkeypatch.setattr(writer, "_hand_over", note)
+        monkeypatch.setattr(writer._producer, "_append", note)
         end = await writer.commit(topics.batch("a", outputs=20, states=20, size=60))
-        order = list(dict.fromkeys(sent))
-        assert order == [(topics.output, 0), (topics.output, 1), (topics.changelog, 1)]
+        outputs, states = {(topics.output, 0), (topics.output, 1)}, {(topics.changelog, 1)}
+        assert [
+            each for each, next_one in zip(sent, [*sent[1:], set()], strict=True) if each != next_one
+        ] == [
+            outputs,
+            states,
+        ]
+        assert len(sent) > 4, "several batches of each"
         assert (await topics.logged())[-1] == "position a"
         assert end == await topics.kafka.end(topics.changelog, 1) == 21
 
@@ -338,16 +356,14 @@ class TestAtLeastOnce:
         self, topics: Topics, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch
     ):
         writer = await open_writer(exactly_once=False)
-        send, rows_sent = writer._send, []
+        send = writer._producer.send
 
-        async def fail_at_the_position(where: Any, rows: Any) -> Any:
-            listed = list(rows)
-            if listed and listed[-1][0] == POSITION_KEY:
+        async def fail_at_the_position(rows: Any) -> Any:
+            if any(listed[-1][0] == POSITION_KEY for listed in rows.values() if listed):
                 raise KafkaError("killed")
-            rows_sent.extend(listed)
-            return await send(where, listed)
+            return await send(rows)
 
-        monkeypatch.setattr(writer, "_send", fail_at_the_position)
+        monkeypatch.setattr(writer._producer, "send", fail_at_the_position)
         with pytest.raises(KafkaError, match="killed"):
             await writer.commit(topics.batch("a"))
         assert await topics.outputs() == ["a-0", "a-1"]

@@ -37,6 +37,10 @@ IDLE_WAIT_MS = 50
 URGENT_WAIT_MS = 1
 """The same while a record waits to know that the other inputs are drained."""
 
+FETCH_EVERY_S = 0.004
+"""Least time from one fetch to the next. Where records come all the time each would else bring one, and fetching them
+would take more of the processor than deciding them; a transaction is under way for longer anyway."""
+
 Row = tuple[int, int, "bytes | None", "bytes | None"]
 """(offset, timestamp in ms, key, value)."""
 
@@ -63,6 +67,7 @@ class Fetching:
         self, client_options: dict[str, Any], group: str | None, assignor: type | None, **options: Any
     ) -> None:
         self.sent = 0
+        self._sent_s = 0.0
         self._answers: dict[TopicPartition, tuple[int, int]] = {}
         self._sessions: dict[int, FetchSession] = {}
         self._arrived = asyncio.Event()
@@ -223,6 +228,14 @@ class Fetching:
 
         What was answered for an offset from which we no longer want to read, after a seek, counts for nothing.
         """
+        wait_s = self._sent_s + FETCH_EVERY_S - time.monotonic()
+        if wait_s > 0:
+            try:
+                await asyncio.sleep(wait_s)
+            except asyncio.CancelledError:
+                # As aiokafka's own does, whose answers nobody is interested in any more.
+                return False
+        self._sent_s = time.monotonic()
         self.sent += 1
         answer = (self.sent, time.time_ns() // 1_000_000)
         session = self._sessions.setdefault(node_id, FetchSession())

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from app.domain.entity import Core, Deadlines, Entities
     from app.domain.playbook_set import PlaybookSet
+    from app.runtime.hosting.producer import Row, Where
     from app.runtime.processor import Host
-    from app.runtime.writer import Row, Where
     from app.tools.replay.meter import Meter
     from app.tools.replay.options import Run
     from app.tools.replay.sorted_run import Spooled

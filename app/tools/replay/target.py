@@ -14,9 +14,9 @@ from app.wire.topics import JOURNAL
 
 if TYPE_CHECKING:
     from app.runtime.deciding import Decided
+    from app.runtime.hosting.producer import Row, Where
     from app.runtime.processor import Host
     from app.runtime.store import Store
-    from app.runtime.writer import Row, Where
 
 COMMIT_RECORDS = 10_000
 COMMIT_BYTES = 16 << 20

@@ -13,8 +13,8 @@ from app.wire.partitioner import murmur2_partition
 from app.wire.topics import REROUTED
 
 if TYPE_CHECKING:
+    from app.runtime.hosting.producer import Row, Where
     from app.runtime.processor import Host
-    from app.runtime.writer import Row, Where
     from app.tools.replay.sorted_run import Spooled
     from app.wire.bad_record import BadRecord
 

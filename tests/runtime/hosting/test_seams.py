@@ -15,15 +15,28 @@ from typing import TYPE_CHECKING, Any
 
 import faust
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import fetcher, group_coordinator
 from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import Assignment, SubscriptionState
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
-from aiokafka.errors import ConcurrentTransactions
-from aiokafka.producer import sender
+from aiokafka.errors import (
+    ConcurrentTransactions,
+    InvalidTxnState,
+    KafkaConnectionError,
+    LeaderNotAvailableError,
+    NodeNotReadyError,
+    NotCoordinatorError,
+    NotEnoughReplicasError,
+    NotLeaderForPartitionError,
+    OutOfOrderSequenceNumber,
+    ProducerFenced,
+    RequestTimedOutError,
+    UnknownTopicOrPartitionError,
+)
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
@@ -41,7 +54,8 @@ from app.runtime import (
     store,
     writer,
 )
-from app.runtime.hosting import app, fetching, producing
+from app.runtime.hosting import app, fetching, producer, transaction_requests
+from app.runtime.refusals import REFUSALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +86,7 @@ def private_names(module: ModuleType) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("module", [app, fetching, producing])
+@pytest.mark.parametrize("module", [app, fetching, producer, transaction_requests])
 def test_every_private_part_that_is_used_is_named_here(module: ModuleType):
     assert private_names(module) <= private_names(sys.modules[__name__])
 
@@ -281,58 +295,56 @@ class TestAssignors:
         assert given.assignment == [("topic", [1])]
 
 
-class TestProducer:
-    """aiokafka: prebuilt batches and transactions, used by app/runtime/writer.py."""
+class TestClient:
+    """aiokafka: connections, metadata and record batches, used by app/runtime/hosting/producer.py."""
 
-    def test_the_wait_between_transactions_is_a_constant_looked_up_each_time(self):
-        assert sender.BACKOFF_OVERRIDE == producing.BACKOFF_S
-        assert "return BACKOFF_OVERRIDE" in source(sender.AddPartitionsToTxnHandler)
+    async def test_it_knows_the_cluster_and_sends_requests(self):
+        client = AIOKafkaClient(bootstrap_servers="127.0.0.1:1", request_timeout_ms=1_000)
+        for call in (client.bootstrap, client.close, client.send, client.coordinator_lookup):
+            assert inspect.iscoroutinefunction(call)
+        assert parameters(client.send) == ["node_id", "request", "group"]
+        assert parameters(client.coordinator_lookup) == ["coordinator_type", "coordinator_key"]
+        assert client.get_random_node() is None
+        assert client.cluster.leader_for_partition(WHERE) is None
+        assert client.cluster.unauthorized_topics == set()
+        await client.close()
 
-    async def test_it_sends_through_a_sender_that_can_be_closed(self):
-        producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:1")
-        assert inspect.iscoroutinefunction(producer._sender.close)
-        assert inspect.iscoroutinefunction(producer.client.close)
-        await producer.stop()
+    async def test_metadata_is_asked_for_when_topics_are_new_and_when_told_to(self):
+        client = AIOKafkaClient(bootstrap_servers="127.0.0.1:1")
+        for update in (client.set_topics(["topic"]), client.force_metadata_update()):
+            assert not update.done()
+        await client.close()
 
-    async def test_what_it_holds_waits_to_be_sent_and_is_failed_with_its_sender(self):
-        producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:1")
-        held = producer._message_accumulator
-        batch = held._append_batch(held.create_builder(), WHERE)
-        assert list(held._batches[WHERE]) == [batch]
-        held.fail_all(ConcurrentTransactions())
-        assert type(batch.future.exception()) is ConcurrentTransactions
-        assert type(batch._drain_waiter.exception()) is ConcurrentTransactions
-        await producer.client.close()
+    def test_what_a_broker_may_get_over_is_marked(self):
+        for passing in (
+            NotLeaderForPartitionError,
+            LeaderNotAvailableError,
+            UnknownTopicOrPartitionError,
+            KafkaConnectionError,
+        ):
+            assert passing.retriable
+            assert passing.invalid_metadata
+        for passing in (NodeNotReadyError, RequestTimedOutError, NotEnoughReplicasError, NotCoordinatorError):
+            assert passing.retriable
+        for lasting in (*REFUSALS, ProducerFenced, InvalidTxnState, OutOfOrderSequenceNumber):
+            assert not lasting.retriable
 
-    async def test_a_transaction_that_failed_for_good_says_so_to_whoever_waits_for_its_end(self):
-        producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:1", transactional_id="id")
-        transactions = producer._txn_manager
-        assert transactions._transaction_waiter is None
-        transactions.set_pid_and_epoch(1, 1)
-        transactions.begin_transaction()
-        transactions.fatal_error(ConcurrentTransactions())
-        assert type(transactions._transaction_waiter.exception()) is ConcurrentTransactions
-        await producer.client.close()
-
-    async def test_without_transactional_id_it_has_none(self):
-        producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:1")
-        assert producer._txn_manager is None
-        await producer.stop()
-
-    async def test_a_batch_is_built_filled_and_closed_before_it_is_sent(self):
-        producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:1", max_batch_size=200)
-        batch = producer.create_batch()
-        assert batch.append(key=b"k", value=b"v" * 1_000, timestamp=None) is not None, "the first always fits"
-        assert batch.append(key=b"k", value=b"v", timestamp=None) is None, "and then no more"
-        assert batch.record_count() == 1
-        assert batch._relative_offset == 1
-        assert type(batch._builder) is DefaultRecordBatchBuilder
-        assert parameters(producer.send_batch) == ["batch", "topic", "partition"]
-        await producer.stop()
-
-    def test_transactions_are_begun_committed_and_aborted(self):
-        for step in ("begin_transaction", "commit_transaction", "abort_transaction"):
-            assert inspect.iscoroutinefunction(getattr(AIOKafkaProducer, step))
+    def test_a_batch_says_whose_it_is_and_takes_its_first_row_however_large(self):
+        batch = DefaultRecordBatchBuilder(
+            magic=2,
+            compression_type=0,
+            is_transactional=1,
+            producer_id=7,
+            producer_epoch=3,
+            base_sequence=5,
+            batch_size=200,
+        )
+        assert batch.append(0, 1, b"k", b"v" * 1_000, []) is not None
+        assert batch.append(1, 1, b"k", b"v", []) is None
+        (found,) = (MemoryRecords(bytes(batch.build())).next_batch(),)
+        assert (found.producer_id, found.producer_epoch, found.base_sequence) == (7, 3, 5)
+        assert found.is_transactional
+        assert [record.key for record in found] == [b"k"]
 
 
 class TestFaust:
