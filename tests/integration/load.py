@@ -67,7 +67,10 @@ class Load:
             self._error = error
 
     async def _send(self) -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=self._deployment.broker, enable_idempotence=True)
+        # Brokers are hurt for longer than its usual 40 s; whoever sends to them waits.
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._deployment.broker, enable_idempotence=True, request_timeout_ms=120_000
+        )
         await producer.start()
         try:
             while not self._enough.is_set():
