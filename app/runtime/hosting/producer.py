@@ -110,8 +110,10 @@ class Producer:
             answer = await self._ask(request, coordinator=False)
         else:
             answer = await self._ask(request)
-            features = await self._ask(Features())
-            self._joins_by_writing = feature_level(features, FEATURE) >= 2  # noqa: PLR2004  see transaction_requests
+            # A broker that cannot be asked for its features (before Kafka 2.4) has none.
+            with contextlib.suppress(NotImplementedError):
+                features = await self._ask(Features())
+                self._joins_by_writing = feature_level(features, FEATURE) >= 2  # noqa: PLR2004  see transaction_requests
         self._id, self._epoch = answer.producer_id, answer.producer_epoch
 
     async def close(self) -> None:

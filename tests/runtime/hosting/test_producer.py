@@ -23,11 +23,12 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
     UnknownError,
 )
+from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.record.memory_records import MemoryRecords
 
 from app.runtime.hosting import producer as module
 from app.runtime.hosting.producer import Producer
-from app.runtime.hosting.transaction_requests import EndTransaction, ProduceInTransaction
+from app.runtime.hosting.transaction_requests import EndTransaction, Features, ProduceInTransaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +52,10 @@ class Cluster:
         self.updates = 0
         self.ends: dict[tuple[str, int], int] = {}
         self.cluster = self
+        self.features: int | None = 2
+
+    async def bootstrap(self) -> None:
+        pass
 
     def leader_for_partition(self, where: Any) -> int | None:
         return self.leaders[tuple(where)]
@@ -68,6 +73,13 @@ class Cluster:
     async def send(self, node: int, request: Any, **_options: Any) -> Any:
         self.sent.append((node, request))
         await asyncio.sleep(0)
+        if isinstance(request, InitProducerIdRequest):
+            return SimpleNamespace(error_code=OK, producer_id=7, producer_epoch=0)
+        if isinstance(request, Features):
+            if self.features is None:
+                raise NotImplementedError
+            level = b"\2" + b"\x14transaction.version" + self.features.to_bytes(2, "big") + b"\0\1\0"
+            return SimpleNamespace(error_code=OK, tags={2: level})
         if isinstance(request, EndTransaction):
             code = self._play("end")
             return SimpleNamespace(error_code=code, producer_id=7, producer_epoch=request._fields[2] + 1)
@@ -126,6 +138,20 @@ Make = "Callable[..., Producer]"
 
 def rows(count: int) -> list[Any]:
     return [(b"k", b"v" * 10)] * count
+
+
+class TestOpening:
+    @pytest.mark.parametrize(("features", "joins"), [(2, True), (1, False), (None, False)])
+    async def test_the_cluster_says_which_transactions_it_has(
+        self, cluster: Cluster, make: Make, features: int | None, joins: bool
+    ):
+        """A broker too old to be asked has those of the first version."""
+        cluster.features = features
+        producer = make()
+        producer._joins_by_writing = False
+        await producer.open()
+        assert producer._joins_by_writing is joins
+        assert (producer._id, producer._epoch) == (7, 0)
 
 
 class TestSending:
