@@ -43,7 +43,9 @@ FULL_SPREAD_S = 15 * 60
 BEFORE_S = 20
 """How long live events are timed before the wave."""
 
-START_S = 30
+START_S = WARM_UP_S + 25
+"""What has to be left before that, for the worker to start and to be warmed up."""
+
 LOADED_PER_S = 4_000
 """The slowest machine that is waited for sets so many scores a second."""
 

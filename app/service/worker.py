@@ -68,7 +68,7 @@ def run(settings: Settings, *, port: int | None = None, until_drained: bool = Fa
     load_tables()
     web_port = free_port() if port is None else _usable(port)
     with held(settings.data) as folder, broker_errors(settings):
-        # Objects made so far live as long as the process.
+        # Objects made so far live as long as the process; for those to come see `_look_for_cycles`.
         gc.collect()
         gc.freeze()
         gc.disable()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from contextlib import suppress
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -342,12 +343,7 @@ class TestAtLeastOnce:
         monkeypatch.setattr(writer._producer, "_append", note)
         end = await writer.commit(topics.batch("a", outputs=20, states=20, size=60))
         outputs, states = {(topics.output, 0), (topics.output, 1)}, {(topics.changelog, 1)}
-        assert [
-            each for each, next_one in zip(sent, [*sent[1:], set()], strict=True) if each != next_one
-        ] == [
-            outputs,
-            states,
-        ]
+        assert [each for each, _ in groupby(sent)] == [outputs, states]
         assert len(sent) > 4, "several batches of each"
         assert (await topics.logged())[-1] == "position a"
         assert end == await topics.kafka.end(topics.changelog, 1) == 21

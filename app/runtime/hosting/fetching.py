@@ -224,7 +224,8 @@ class Fetching:
         return assignment.state_value(where)
 
     async def _watch_fetch(self, assignment: Any, node_id: int, request: Any) -> bool:
-        """Stands before aiokafka's own: numbers the fetch, makes it one of a session, and notes for whom it was answered.
+        """Stands before aiokafka's own: keeps fetches apart, numbers each, makes it one of a session, and notes for whom
+        it was answered.
 
         What was answered for an offset from which we no longer want to read, after a seek, counts for nothing.
         """

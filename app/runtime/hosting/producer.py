@@ -43,7 +43,7 @@ from app.runtime.hosting.transaction_requests import (
 from app.runtime.refusals import REFUSALS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 MAX_BATCH_BYTES = 1 << 20
 """Record batches are built to this size; Kafka's own default limit of a batch is a little larger."""
@@ -133,18 +133,24 @@ class Producer:
             await self._join(left.keys() - self._joined)
         ends: dict[Where, int] = {}
         while left:
-            batches: dict[Where, Batch] = {}
-            size_bytes = 0
-            for where, (each, start) in list(left.items()):
-                batch = batches[where] = self._fill(where, each, start)
-                left[where] = (each, start + batch.length)
-                if start + batch.length >= len(each):
-                    del left[where]
-                size_bytes += len(batch.records)
-                if size_bytes > MAX_REQUEST_BYTES:
-                    break
-            ends |= await self._append(batches)
+            ends |= await self._append(self._next_batches(left))
         return ends
+
+    def _next_batches(self, left: dict[Where, tuple[Sequence[Row], int]]) -> dict[Where, Batch]:
+        """One batch of each log, as many as go into a request; what they take is taken from `left`, (rows, start) by log."""
+        batches: dict[Where, Batch] = {}
+        size_bytes = 0
+        for where, (rows, start) in list(left.items()):
+            batch = batches[where] = self._fill(where, rows, start)
+            end = start + batch.length
+            if end < len(rows):
+                left[where] = (rows, end)
+            else:
+                del left[where]
+            size_bytes += len(batch.records)
+            if size_bytes > MAX_REQUEST_BYTES:
+                break
+        return batches
 
     async def commit(self) -> None:
         """Let read_committed readers see what was sent. After an error it is not known whether they will."""
@@ -250,7 +256,7 @@ class Producer:
                     errors[topic, partition] = _error(code, topic)
         return offsets, errors
 
-    async def _join(self, places: Iterable[Where]) -> None:
+    async def _join(self, places: set[Where]) -> None:
         """Make partitions part of the transaction, where writing to them alone does not."""
         topics: dict[str, list[int]] = {}
         for topic, partition in places:
@@ -258,7 +264,7 @@ class Producer:
         if topics:
             name = self._transactional_id or ""
             await self._ask(AddPartitionsToTxnRequest(name, self._id, self._epoch, list(topics.items())))
-            self._joined.update((topic, number) for topic, numbers in topics.items() for number in numbers)
+            self._joined |= places
 
     async def _ask(self, request: Any, *, coordinator: bool = True) -> Any:
         """The answer of the transaction's coordinator, or of any broker, once it is one."""
@@ -316,10 +322,9 @@ class Producer:
 
     async def _bear(self, errors: Sequence[KafkaError], deadline_s: float) -> None:
         """Wait until it may be tried again; raise the error that makes it useless, or the first when time is up."""
-        useless = [error for error in errors if not _may_pass(error)]
-        # Once a transaction is refused a partition, everything else in it fails too, and only says that it does.
-        for error in sorted(useless, key=lambda error: not isinstance(error, REFUSALS)):
-            raise error
+        if useless := [error for error in errors if not _may_pass(error)]:
+            # Once a transaction is refused a partition, everything else in it fails too, and only says that it does.
+            raise min(useless, key=lambda error: not isinstance(error, REFUSALS))
         if asyncio.get_running_loop().time() > deadline_s:
             raise errors[0]
         if any(error.invalid_metadata for error in errors):

@@ -195,8 +195,9 @@ class TestSending:
     async def test_a_partition_without_leader_is_waited_for(self, cluster: Cluster, make: Make):
         cluster.leaders[HERE] = -1
         sending = asyncio.create_task(make().send({HERE: rows(1)}))
-        while cluster.updates < 3:  # noqa: ASYNC110  nobody is told of it
-            await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            while cluster.updates < 3:  # noqa: ASYNC110  nobody is told of it
+                await asyncio.sleep(0)
         cluster.leaders[HERE] = 2
         assert await sending == {HERE: 1}
 
