@@ -43,6 +43,9 @@ HOLD_TIMEOUT_S = 5.0
 LEAVE_TIMEOUT_S = 5.0
 """How long leaving the group may take."""
 
+NUDGE_EVERY_S = 0.05
+"""How often partitions with nothing to apply look for timers that are due by the wall clock, which come 2 s late anyway."""
+
 LAG_EVERY_S = 2.0
 """How often the group's offsets are written; they serve the monitoring of lag only."""
 
@@ -86,6 +89,8 @@ class Intake(ConsumerRebalanceListener):
         self.standbys = Standbys(host, self.processors, self._holdings.offsets, self._fetching.rejoin)
         self.restoring: dict[Unit, tuple[int, int]] = {}
         """(done, total) changelog offsets of every unit whose state is being restored."""
+        self._waiting: dict[Unit, Partition] = {}
+        self._nudged_s = 0.0
         self._opening: dict[Unit, asyncio.Task[None]] = {}
         self._failures: dict[Unit, int] = {}
         self._starts: dict[TopicPartition, int] = {}
@@ -106,6 +111,7 @@ class Intake(ConsumerRebalanceListener):
                     self.failed.result()
                 self._feed()
                 await self._hand_out()
+                self._nudge()
         finally:
             lag.cancel()
             await self.standbys.stop()
@@ -170,38 +176,50 @@ class Intake(ConsumerRebalanceListener):
             merge = partition.merge
             if fetched.rows:
                 merge.feed(topic, fetched.rows, fetched.size_bytes, self._fetching.sent)
-                if merge.full(topic):
-                    self._fetching.consumer.pause(where)
-            if fetched.drained is not None:
-                merge.drained(topic, *fetched.drained)
+                self._waiting[name, where.partition] = partition
+            if merge.full(topic):
+                self._fetching.pause(where)
+                merge.drained(topic, None)
+            else:
+                merge.drained(topic, fetched.drained)
 
     async def _hand_out(self) -> None:
-        """Give every partition that has room its next batch."""
+        """Give every partition that has something to apply, and room for it, its next batch."""
         urgent = False
-        for partition in list(self.partitions.values()):
+        for unit, partition in list(self._waiting.items()):
             merge = partition.merge
-            if merge is None or not partition.has_room:
-                continue
-            batch = merge.take()
-            if batch:
+            if merge is None or not merge.waiting:
+                del self._waiting[unit]
+            elif partition.has_room and (batch := merge.take()):
                 await self._deliver(partition, partition.lease(), batch)
                 self._resume_emptied(partition)
             else:
-                urgent = urgent or merge.waiting
-                partition.nudge()
+                urgent = urgent or not merge.ready
         self._fetching.hurry(urgent=urgent)
 
+    def _nudge(self) -> None:
+        """Have the partitions with nothing to apply look for their timers, now and then."""
+        now_s = time.monotonic()
+        if now_s < self._nudged_s + NUDGE_EVERY_S:
+            return
+        self._nudged_s = now_s
+        for partition in self.partitions.values():
+            if partition.has_room and not (partition.merge is not None and partition.merge.waiting):
+                partition.nudge()
+
     def _resume_emptied(self, partition: Partition) -> None:
-        paused = self._fetching.consumer.paused()
+        paused = self._fetching.paused
         if paused and partition.merge is not None:
             for name, where in partition.inputs.items():
                 if where in paused and not partition.merge.full(name):
-                    self._fetching.consumer.resume(where)
+                    self._fetching.resume(where)
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Called by aiokafka before the group reassigns: everything decided is committed first."""
         log.info("revoked: %d topic partitions", len(list(revoked)))
         self._assigned.clear()
+        for unit in self.partitions:
+            self._leave(unit)
         for task in self._opening.values():
             task.cancel()
         await asyncio.gather(*(partition.hold(HOLD_TIMEOUT_S) for partition in self.partitions.values()))
@@ -224,9 +242,6 @@ class Intake(ConsumerRebalanceListener):
         units = self._units(assigned)
         kept = {unit for unit, held in self.partitions.items() if unit in units and held.phase is Phase.HELD}
         new = [unit for unit in units if unit not in kept]
-        # Before anything is waited for: the consumer ends the worker over an input that has no position.
-        for unit in new:
-            self._withhold(unit)
         for unit in kept:
             self._read_on(self.partitions[unit])
         for unit in self.partitions.keys() - kept:
@@ -304,19 +319,17 @@ class Intake(ConsumerRebalanceListener):
         name, number = unit
         return Partition(self.host, self.processors[name], number, self._reopen, self._fetching.wake)
 
-    def _withhold(self, unit: Unit) -> None:
+    def _leave(self, unit: Unit) -> None:
+        """Read a unit's inputs no more."""
         name, number = unit
-        for topic in self.processors[name].inputs:
-            where = TopicPartition(self.host.full_name(topic), number)
-            self._fetching.consumer.pause(where)
-            self._fetching.consumer.seek(where, 0)
+        topics = self.processors[name].inputs
+        self._fetching.leave(*[TopicPartition(self.host.full_name(topic), number) for topic in topics])
 
     def _read_on(self, partition: Partition) -> None:
-        """Seek every input to the partition's position, and let it be fetched; one never read is read from its start."""
+        """Read every input on from the partition's position; one never read is read from its start."""
         partition.resume()
         for name, where in partition.inputs.items():
-            self._fetching.consumer.seek(where, partition.position.offsets.get(name, self._starts[where]))
-            self._fetching.consumer.resume(where)
+            self._fetching.read(where, partition.position.offsets.get(name, self._starts[where]))
 
     async def _bring_up(self, unit: Unit, partition: Partition) -> None:
         """Restore a fenced partition and begin to read."""
@@ -381,7 +394,7 @@ class Intake(ConsumerRebalanceListener):
     async def _open_again(self, unit: Unit, broken: Partition) -> None:
         failures = self._failures.get(unit, 0)
         self._failures[unit] = failures + 1
-        self._withhold(unit)
+        self._leave(unit)
         await broken.close()
         await asyncio.sleep(REOPEN_AFTER_S[min(failures, len(REOPEN_AFTER_S) - 1)])
         if self._fetching.generation < 0:
@@ -407,6 +420,7 @@ class Intake(ConsumerRebalanceListener):
             task.cancel()
             await asyncio.wait({task})
         self._look_how_far(unit)
+        self._leave(unit)
         partition = self.partitions.pop(unit)
         await partition.close()
 

@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from app.runtime.evidence import NONE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from app.runtime.evidence import Evidence
 
 MAX_BATCH = 5_000
 MAX_BUFFERED_BYTES = 8 * 1024 * 1024
@@ -48,8 +52,7 @@ class _Input:
         "buffer",
         "buffered_bytes",
         "chunks",
-        "drained_at",
-        "drained_ms",
+        "evidence",
         "next_offset",
         "rank",
         "topic",
@@ -62,8 +65,7 @@ class _Input:
         self.buffer: deque[InputRecord] = deque()
         self.chunks: deque[_Chunk] = deque()
         self.buffered_bytes = 0
-        self.drained_at = -1
-        self.drained_ms = -1
+        self.evidence = NONE
 
     def settle(self) -> None:
         """Drop the chunks whose records have all been taken."""
@@ -84,6 +86,8 @@ class Merge:
             topic: _Input(topic, rank, next_offsets.get(topic, 0)) for topic, rank in ranks.items()
         }
         self._order = sorted(self._inputs.values(), key=lambda source: source.rank)
+        self.buffered = 0
+        """Records that have come and are not taken yet."""
 
     def feed(
         self,
@@ -108,29 +112,36 @@ class Merge:
         added = len(source.buffer) - before
         if added:
             size_bytes += added * _RECORD_OVERHEAD_BYTES
+            self.buffered += added
+            source.evidence = NONE
             source.next_offset = expected
             source.buffered_bytes += size_bytes
             source.chunks.append(_Chunk(clock, expected, size_bytes))
 
-    def drained(self, topic: str, sent_at: int, sent_ms: int) -> None:
-        """Fetch number `sent_at`, sent at wall time `sent_ms`, found nothing after what has been fed for this input."""
-        source = self._inputs[topic]
-        source.drained_at = sent_at
-        source.drained_ms = sent_ms
+    def drained(self, topic: str, evidence: Evidence | None) -> None:
+        """Nothing comes after what has been fed for this input, as of the fetches that `evidence` speaks of.
+
+        It may move on, and counts until more is fed or something else is said here; None: nothing is known any more.
+        """
+        self._inputs[topic].evidence = evidence or NONE
 
     def full(self, topic: str) -> bool:
         """The input has as much buffered as it may: it is not to be fetched until some is taken."""
         return self._inputs[topic].buffered_bytes >= MAX_BUFFERED_BYTES
 
     @property
-    def buffered(self) -> int:
-        """Records that have come and are not taken yet."""
-        return sum(len(source.buffer) for source in self._order)
-
-    @property
     def waiting(self) -> bool:
         """Records are buffered; whether they may be taken yet depends on the other inputs."""
-        return any(source.buffer for source in self._order)
+        return self.buffered > 0
+
+    @property
+    def ready(self) -> bool:
+        """Records may be taken now."""
+        source = min([source for source in self._order if source.buffer], key=_head, default=None)
+        if source is None:
+            return False
+        came_at = source.chunks[0].came_at
+        return all(other.buffer or came_at < other.evidence.number for other in self._order)
 
     def oldest_ms(self) -> int | None:
         """Append time of the record that has waited longest of those that have come; None where none waits."""
@@ -140,7 +151,7 @@ class Merge:
         """The wall time at which every input was known to hold nothing more; None while anything is buffered."""
         if self.waiting:
             return None
-        return min(source.drained_ms for source in self._order)
+        return min([source.evidence.sent_ms for source in self._order])
 
     def take(self, limit: int = MAX_BATCH) -> list[InputRecord]:
         """The next records in merged order, at most `limit`; empty when none may be taken yet.
@@ -149,18 +160,21 @@ class Merge:
         next list. So a batch sorted again is the same batch, which is what a replay of the journal relies on.
         """
         batch: list[InputRecord] = []
+        if not self.buffered:
+            return batch
         last = (-1, -1, -1)
         while len(batch) < limit:
             heads = [source for source in self._order if source.buffer]
             if not heads:
                 break
             source = min(heads, key=_head)
-            evidence = min((other.drained_at for other in self._order if not other.buffer), default=None)
+            evidence = min((other.evidence.number for other in self._order if not other.buffer), default=None)
             rival = min((other.buffer[0][:3] for other in heads if other is not source), default=None)
             taken = self._take_run(source, batch, last, rival, evidence, limit)
             if not taken:
                 break
             last = batch[-1][:3]
+        self.buffered -= len(batch)
         return batch
 
     @staticmethod

@@ -94,10 +94,9 @@ class CommittedReader:
     async def pump(self, wanted: Collection[TopicPartition]) -> None:
         """Read once more, at most for a fifth of a second; partitions not wanted only while there is room."""
         fetching = self._fetching
-        consumer = fetching.consumer
-        paused = consumer.paused()
-        consumer.resume(
-            *(place for place in paused if place in wanted or len(self.buffers[place]) < _BUFFERED_RECORDS)
+        paused = fetching.paused
+        fetching.resume(
+            *[place for place in paused if place in wanted or len(self.buffers[place]) < _BUFFERED_RECORDS]
         )
         began_s = time.monotonic()
         await fetching.wait(_POLL_S)
@@ -105,7 +104,7 @@ class CommittedReader:
             topic, number = place
             self.buffers[place].extend([_make(Record, (topic, number, *row)) for row in fetched.rows])
             if place not in wanted and len(self.buffers[place]) >= _BUFFERED_RECORDS:
-                consumer.pause(place)
+                fetching.pause(place)
         self._look_at_progress(wanted, time.monotonic() - began_s)
 
     def _look_at_progress(self, wanted: Collection[TopicPartition], waited_s: float) -> None:
@@ -140,18 +139,16 @@ async def committed_reader(
         settings.client_options(),
         None,
         None,
-        fetch_max_wait_ms=_FETCH_WAIT_MS,
-        max_partition_fetch_bytes=_FETCH_BYTES,
-        auto_offset_reset="earliest",
+        idle_wait_ms=_FETCH_WAIT_MS,
+        fetch_bytes=_FETCH_BYTES,
+        skip_lost=True,
     )
-    await fetching.start_at(dict.fromkeys(places, 0))
+    await fetching.start_alone(places)
     try:
         consumer = fetching.consumer
-        consumer.pause(*places)
         starts = await (consumer.beginning_offsets if from_beginning else consumer.end_offsets)(list(places))
         for place, offset in starts.items():
-            consumer.seek(place, offset)
-        consumer.resume(*places)
+            fetching.read(place, offset)
         yield CommittedReader(fetching, starts, ends)
     finally:
         await fetching.stop()

@@ -244,19 +244,32 @@ def bend_clock(path: Path) -> None:
 
 def withhold(topic: str, takes: int) -> None:
     """Let an input's records, and what is known of its end, arrive late; all others are there at once."""
-    from app.runtime.hosting.fetching import Fetched, Fetching
+    from app.runtime.evidence import Evidence
+    from app.runtime.hosting.fetched import Fetched
+    from app.runtime.hosting.fetching import Fetching
 
-    take, under_way, count = Fetching.take, deque[tuple[int, Any, Fetched]](), 0
+    take, count = Fetching.take, 0
+    under_way = deque[tuple[int, Any, Fetched]]()
+    known: dict[Evidence, Evidence] = {}
+    """What the brokers say, and what is said of it: as late as the records."""
+    steps = deque[tuple[int, Evidence, tuple[int, int]]]()
 
     def late(self: Fetching) -> Any:
         nonlocal count
         count += 1
         taken = take(self)
         for where in [where for where in taken if where.topic.endswith(f"-{topic}")]:
-            under_way.append((count + takes, where, taken.pop(where)))
+            fetched = taken.pop(where)
+            if fetched.drained is not None:
+                fetched = fetched._replace(drained=known.setdefault(fetched.drained, Evidence()))
+            under_way.append((count + takes, where, fetched))
+        steps.extend((count + takes, said, (now.number, now.sent_ms)) for now, said in known.items())
         while under_way and under_way[0][0] <= count and under_way[0][1] not in taken:
             _, where, fetched = under_way.popleft()
             taken[where] = fetched
+        held_back = under_way[0][0] if under_way else count + 1
+        while steps and steps[0][0] <= min(count, held_back - 1):
+            _, said, (said.number, said.sent_ms) = steps.popleft()
         return taken
 
     Fetching.take = late  # type: ignore[method-assign]

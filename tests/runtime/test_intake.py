@@ -1,4 +1,4 @@
-"""What an intake does with an assignment: every input has a position before anything is waited for."""
+"""What an intake does with an assignment: which inputs are read from then on, and from where."""
 
 from __future__ import annotations
 
@@ -22,34 +22,40 @@ if TYPE_CHECKING:
 INPUTS = ("score", "activity")
 
 
-class Consumer:
-    """Knows which inputs were given a position, and which of them are read."""
+class Reads:
+    """Stands for the fetching: knows from where each input is read."""
+
+    generation = 2
 
     def __init__(self) -> None:
         self.positions: dict[TopicPartition, int] = {}
-        self.paused: set[TopicPartition] = set()
 
-    def seek(self, where: TopicPartition, offset: int) -> None:
+    def read(self, where: TopicPartition, offset: int) -> None:
         self.positions[where] = offset
 
-    def pause(self, where: TopicPartition) -> None:
-        self.paused.add(where)
+    def leave(self, *places: TopicPartition) -> None:
+        for where in places:
+            self.positions.pop(where, None)
 
-    def resume(self, where: TopicPartition) -> None:
-        self.paused.discard(where)
+    def wake(self) -> None:
+        pass
+
+    def rejoin(self) -> None:
+        pass
 
 
 class Held:
     """A partition of the generation before, all committed. Looks around when it is closed."""
 
-    def __init__(self, host: Host, number: int, consumer: Consumer) -> None:
+    def __init__(self, host: Host, number: int, reads: Reads) -> None:
         self.phase = Phase.HELD
         self.inputs = {name: TopicPartition(host.full_name(name), number) for name in INPUTS}
         self.position = SimpleNamespace(offsets=dict.fromkeys(INPUTS, 7))
         self.processor = SimpleNamespace(name="members")
         self.changelog_offset = None
+        self.is_on_hold = False
         self.seen_on_closing: dict[TopicPartition, int] | None = None
-        self._consumer = consumer
+        self._reads = reads
 
     def resume(self) -> None:
         self.phase = Phase.READY
@@ -57,14 +63,16 @@ class Held:
     def remember(self, most: int) -> None:
         pass
 
+    async def hold(self, timeout_s: float) -> None:
+        self.is_on_hold = timeout_s > 0
+
     async def close(self) -> None:
-        self.seen_on_closing = dict(self._consumer.positions)
+        self.seen_on_closing = dict(self._reads.positions)
 
 
 @pytest.fixture
 def intake(make_host: Callable[..., Host], monkeypatch: pytest.MonkeyPatch) -> Intake:
-    fetching = SimpleNamespace(generation=2, consumer=Consumer(), wake=lambda: None, rejoin=lambda: None)
-    monkeypatch.setattr(module, "Fetching", lambda *_, **__: fetching)
+    monkeypatch.setattr(module, "Fetching", lambda *_, **__: Reads())
     monkeypatch.setattr(module.Partition, "fence", fenced)
     monkeypatch.setattr(Intake, "_bring_up", brought_up)
     core: Any = ThingCore
@@ -83,18 +91,27 @@ async def brought_up(*_: object) -> None:
     pass
 
 
-async def test_it_has_a_position_for_every_input_before_it_closes_what_it_has_lost(intake: Intake):
-    """A close takes time, and an input without a position meanwhile ends the worker."""
-    consumer: Any = intake._fetching.consumer
-    kept, lost = (Held(intake.host, number, consumer) for number in (0, 1))
+async def test_what_it_keeps_is_read_on_before_it_closes_what_it_has_lost(intake: Intake):
+    """A close takes time. What is new is not read before it has been opened."""
+    reads: Any = intake._fetching
+    kept, lost = (Held(intake.host, number, reads) for number in (0, 1))
     partitions: Any = {("members", 0): kept, ("members", 1): lost}
     intake.partitions.update(partitions)
     intake._starts.update(dict.fromkeys(kept.inputs.values(), 0))
+    reads.positions.update(dict.fromkeys(lost.inputs.values(), 5))
     assigned = [TopicPartition(intake.host.full_name(name), number) for number in (0, 2) for name in INPUTS]
     await intake._take_over(assigned)
-    read = dict.fromkeys(kept.inputs.values(), 7)
-    withheld = dict.fromkeys(set(assigned) - set(read), 0)
-    assert lost.seen_on_closing == read | withheld
-    assert consumer.paused == set(withheld)
+    assert lost.seen_on_closing == dict.fromkeys(kept.inputs.values(), 7)
+    assert reads.positions == dict.fromkeys(kept.inputs.values(), 7)
     assert set(intake.partitions) == {("members", 0), ("members", 2)}
     await intake.partitions["members", 2].close()
+
+
+async def test_nothing_is_read_while_the_group_shares_out_anew(intake: Intake):
+    reads: Any = intake._fetching
+    held: Any = Held(intake.host, 0, reads)
+    intake.partitions["members", 0] = held
+    reads.positions.update(dict.fromkeys(held.inputs.values(), 5))
+    await intake.on_partitions_revoked(held.inputs.values())
+    assert held.is_on_hold
+    assert reads.positions == {}

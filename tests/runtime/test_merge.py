@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from app.runtime import merge as module
+from app.runtime.evidence import Evidence
 from app.runtime.merge import MAX_BATCH, Merge
 
 RANKS = {"command": 3, "score": 7, "activity": 9}
@@ -24,7 +25,7 @@ def feed(merge: Merge, topic: str, *instants: int, offset: int = 0, clock: int =
 
 def drain(merge: Merge, *topics: str, at: int) -> None:
     for topic in topics:
-        merge.drained(topic, at, 1_000 * at)
+        merge.drained(topic, Evidence(at, 1_000 * at))
 
 
 def places(batch) -> list[tuple[str, int]]:
@@ -97,6 +98,27 @@ class TestEvidence:
         assert merge.take() == []
         drain(merge, "score", "command", at=6)
         assert places(merge.take()) == [("activity", 0)]
+
+    def test_evidence_that_moves_on_is_told_once_to_all_who_share_it(self, merge: Merge):
+        feed(merge, "activity", 10, clock=5)
+        evidence = Evidence(5, 5_000)
+        for topic in ("score", "command"):
+            merge.drained(topic, evidence)
+        assert not merge.ready
+        evidence.number, evidence.sent_ms = 6, 6_000
+        assert merge.ready
+        assert places(merge.take()) == [("activity", 0)]
+        assert not merge.ready
+
+    def test_it_counts_no_more_once_it_is_taken_back_or_something_came(self, merge: Merge):
+        drain(merge, *RANKS, at=9)
+        merge.drained("score", None)
+        assert merge.drained_until_ms() == -1
+        drain(merge, *RANKS, at=9)
+        feed(merge, "score", 10, clock=10)
+        drain(merge, "activity", "command", at=11)
+        assert places(merge.take()) == [("score", 0)]
+        assert merge.drained_until_ms() == -1
 
     def test_the_oldest_evidence_counts(self, merge: Merge):
         feed(merge, "activity", 10, clock=5)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from app.runtime.evidence import Evidence
 from app.runtime.partition import LARGE_BATCH, Partition, Phase
 from app.runtime.processor import Processor
 from tests.runtime.conftest import ThingCore
@@ -78,7 +79,7 @@ async def test_a_clock_set_back_does_not_make_history_last_until_it_has_caught_u
     for passed_ms, allowed in ((0, False), (1_999, False), (2_000, True)):
         clock[0] = set_back_ms + passed_ms
         for topic in INPUTS:
-            merge.drained(topic, 1, clock[0])
+            merge.drained(topic, Evidence(1, clock[0]))
         assert partition._wall_ms() == (clock[0] if allowed else None)
     await partition.close()
 

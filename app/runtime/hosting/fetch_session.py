@@ -1,8 +1,8 @@
 """A fetch session with one broker (KIP-227): it remembers what is fetched, so that only what changes is asked and told.
 
-A worker reads dozens of inputs, nearly all of them quiet, hundreds of times a second. aiokafka names each of them in
-every request and is answered for each. In a session a request names those that it wants from another offset, and the
-answer those that have something new; both sides spare the rest.
+A worker reads dozens of inputs, nearly all of them quiet, hundreds of times a second. In a session a request names those
+that it wants from another offset, and the answer those that have something new; both sides spare the rest. So what a
+fetch costs us grows with what is busy, and not with what is read.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiokafka import TopicPartition
+from aiokafka.errors import IncompatibleBrokerVersion
 from aiokafka.protocol.fetch import FetchRequest
 
 if TYPE_CHECKING:
@@ -18,151 +19,165 @@ if TYPE_CHECKING:
 SESSIONS_SINCE = 7
 """Version of the fetch request from which on there are sessions (Kafka 1.1)."""
 
+EPOCHS_SINCE, RACKS_SINCE = 9, 11
+"""Versions from which on a request says which leader's epoch it knows, for each log, and in which rack the reader is."""
+
 SESSION_NOT_FOUND = 70
 """The broker has dropped the session, to make room for others or because it was restarted."""
 
 LAST_EPOCH = 2**31 - 1
 
+READ_COMMITTED = 1
 
-class End(NamedTuple):
-    """How far a log goes, as last told: offset after its last record, and the last stable one."""
 
+class Told(NamedTuple):
+    """What an answer says of one log: an error code, or its ends and records with the transactions aborted among them."""
+
+    where: TopicPartition
+    error: int
     highwater: int
     lso: int
+    aborted: list[tuple[int, int]] | None
+    records: bytes
+
+
+class Answer(NamedTuple):
+    """`told` of the logs that are named. Every other one that was asked for ends where it did, if `complete`."""
+
+    told: list[Told]
+    complete: bool
 
 
 class FetchSession:
     """What one broker remembers of one consumer's fetches. One request at a time; nothing here waits.
 
-    Each request from `ask` is followed by `answered`, which the request itself calls with the decoded answer, or by `lost`.
-    A broker without sessions, or without room for one, is asked for everything each time.
+    Each request from `ask` is followed by `answered`, or by `lost` when no answer will come. A broker without room for a
+    session is asked for everything each time.
     """
 
     def __init__(self) -> None:
         self._id = 0
         self._epoch = 0
-        self._told: dict[TopicPartition, tuple[int, int]] = {}
-        self._ends: dict[TopicPartition, End] = {}
-        self._known: dict[TopicPartition, End] | None = None
+        self._held: dict[TopicPartition, int] = {}
+        self._changed: dict[TopicPartition, int] = {}
+        self._forgotten: set[TopicPartition] = set()
+        self._later: dict[TopicPartition, int] = {}
+        self._void: set[TopicPartition] = set()
 
-    def ask(self, request: FetchRequest) -> SessionFetch:
-        """The request that asks, in this session, for what an ordinary one asks for."""
-        wanted = {
-            TopicPartition(topic, partition): (offset, most)
-            for topic, partitions in request.topics
-            for partition, offset, most in partitions
-        }
-        told, self._told, self._known = self._told, wanted, None
-        forgotten = [where for where in told if where not in wanted]
-        for where in forgotten:
-            self._ends.pop(where, None)
-        return SessionFetch(
-            request,
-            self,
-            wanted=wanted,
-            number=(self._id, self._epoch),
-            changed=[(*where, *each) for where, each in wanted.items() if told.get(where) != each],
-            forgotten=forgotten,
-        )
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is wanted."""
+        return not (self._held or self._changed or self._later)
 
-    def answered(self, request: SessionFetch, response: Any) -> None:
-        """Take in an answer. One that says nothing of a log says that it brings nothing, and ends where it did."""
-        if error := getattr(response, "error_code", 0):
+    def want(self, where: TopicPartition, offset: int) -> None:
+        """Read a log from this offset on, beginning with the next request."""
+        # One the broker is still to forget is named in the request after that: as new to the session, of which it then
+        # tells the ends, whether they have changed or not.
+        (self._later if where in self._forgotten else self._changed)[where] = offset
+
+    def move(self, where: TopicPartition, offset: int) -> None:
+        """What came of a log that is read has been taken up to this offset."""
+        self._changed[where] = offset
+
+    def drop(self, where: TopicPartition) -> None:
+        """Read a log no more. What a request under way brings of it is void."""
+        self._changed.pop(where, None)
+        self._later.pop(where, None)
+        if self._held.pop(where, None) is not None:
+            self._forgotten.add(where)
+        self._void.add(where)
+
+    def is_void(self, where: TopicPartition) -> bool:
+        """Whether a log was dropped since the last request was made."""
+        return where in self._void
+
+    def ask(self, wait_ms: int, log_bytes: int, answer_bytes: int) -> SessionFetch:
+        """The next request: wait for so long, and bring at most so much of each log and in all."""
+        if self._epoch == 0:
+            self._held |= self._changed | self._later
+            changed: Mapping[TopicPartition, int] = dict(self._held)
+            forgotten: set[TopicPartition] = set()
+            self._later = {}
+        else:
+            self._held |= self._changed
+            changed, forgotten = self._changed, self._forgotten
+        self._changed, self._later, self._forgotten = self._later, {}, set()
+        self._void = set()
+        return SessionFetch((self._id, self._epoch), wait_ms, log_bytes, answer_bytes, changed, forgotten)
+
+    def answered(self, request: SessionFetch, response: Any) -> Answer:
+        """Take in an answer; one that refuses the session says nothing."""
+        if error := response.error_code:
             if error == SESSION_NOT_FOUND:
                 self._id = 0
-            self._begin_anew()
-            return
+            self.lost()
+            return Answer([], complete=False)
         if self._epoch == 0:
-            self._id = getattr(response, "session_id", 0)
-        self._epoch = self._epoch % LAST_EPOCH + 1
-        named, size_bytes = set(), 0
-        for topic, partitions in response.topics:
-            for partition, error, highwater, *more in partitions:
-                where = TopicPartition(topic, partition)
-                named.add(where)
-                size_bytes += len(more[-1])
-                if error:
-                    self._ends.pop(where, None)
-                else:
-                    self._ends[where] = End(highwater, more[0])
-        self._known = self._ends
-        if size_bytes > request.max_bytes // 2:
-            # An answer may be full; what would not go into it was not read.
-            self._known = {where: end for where, end in self._ends.items() if where in named}
-        if self._id == 0:
-            self._begin_anew()
-
-    def ends(self) -> Mapping[TopicPartition, End]:
-        """Where each log asked for ended, by the last answer, until the next request; empty if it was lost or refused."""
-        return self._known or {}
+            self._id = response.session_id
+        self._epoch = self._epoch % LAST_EPOCH + 1 if self._id else 0
+        told = [
+            Told(TopicPartition(topic, partition), error, highwater, lso, aborted, records)
+            for topic, partitions in response.topics
+            for partition, error, highwater, lso, _start, aborted, *_, records in partitions
+        ]
+        # An answer may be full; what would not go into it was not read.
+        size_bytes = sum([len(each.records) for each in told])
+        return Answer(told, complete=size_bytes <= request.answer_bytes // 2)
 
     def lost(self) -> None:
-        """No answer will come; what the broker remembers now is not known. No effect after an answer."""
-        if self._known is None:
-            self._begin_anew()
+        """What the broker remembers now is not known: tell everything with the next request.
 
-    def _begin_anew(self) -> None:
-        """Tell everything with the next request; the broker closes the session of the id that goes with it."""
+        The broker closes the session of the id that goes with it.
+        """
         self._epoch = 0
-        self._told = {}
-        self._ends = {}
 
 
 class SessionFetch(FetchRequest):
-    """A fetch within a session. `topics` is all that is wanted, as aiokafka looks it up; only changes are sent.
+    """A fetch of committed records within a session: it names what is wanted from another offset, and what no more.
 
-    wanted: (offset, most bytes) by where; max_bytes: of the whole answer.
+    number: the session's id, and the epoch of this request.
     """
 
     def __init__(
         self,
-        request: FetchRequest,
-        session: FetchSession,
-        *,
-        wanted: dict[TopicPartition, tuple[int, int]],
         number: tuple[int, int],
-        changed: Iterable[tuple[str, int, int, int]],
+        wait_ms: int,
+        log_bytes: int,
+        answer_bytes: int,
+        changed: Mapping[TopicPartition, int],
         forgotten: Iterable[TopicPartition],
     ) -> None:
-        self.__dict__.update(request.__dict__)
-        self.wanted = wanted
-        self.max_bytes: int = request._max_bytes  # noqa: SLF001  a seam of this package
-        self._topics: list[tuple[str, list[tuple[int, int, int]]]] = request.topics
-        self._session = session
-        self._number = number
-        self._changed: dict[str, list[tuple[int, int, int]]] = {}
-        for topic, partition, offset, most in changed:
-            self._changed.setdefault(topic, []).append((partition, offset, most))
-        self._forgotten: dict[str, list[int]] = {}
+        topics: dict[str, list[tuple[int, int, int]]] = {}
+        for (topic, partition), offset in changed.items():
+            topics.setdefault(topic, []).append((partition, offset, log_bytes))
+        super().__init__(wait_ms, 1, answer_bytes, READ_COMMITTED, list(topics.items()))
+        self.number = number
+        self.wait_ms = wait_ms
+        self.answer_bytes = answer_bytes
+        self.forgotten: dict[str, list[int]] = {}
         for topic, partition in forgotten:
-            self._forgotten.setdefault(topic, []).append(partition)
+            self.forgotten.setdefault(topic, []).append(partition)
 
     def build(self, request_struct_class: Any) -> Any:
         """Called by aiokafka when the broker's versions are known."""
-        whole = self.topics
-        sessions = request_struct_class.API_VERSION >= SESSIONS_SINCE
-        if sessions:
-            self._topics = list(self._changed.items())
-        try:
-            built: Any = super().build(request_struct_class)
-        finally:
-            self._topics = whole
-        if sessions:
-            built.session_id, built.session_epoch = self._number
-            built.forgotten_topics_data = list(self._forgotten.items())
-        built.RESPONSE_TYPE = _Heard(self, self._session, built.RESPONSE_TYPE)
-        return built
-
-
-class _Heard:
-    """Stands in a request for the type of its answer: decodes it, and lets the session hear it."""
-
-    def __init__(self, request: SessionFetch, session: FetchSession, response_type: Any) -> None:
-        self._request = request
-        self._session = session
-        self._response_type = response_type
-
-    def decode(self, data: Any) -> Any:
-        response = self._response_type.decode(data)
-        self._session.answered(self._request, response)
-        return response
+        version = request_struct_class.API_VERSION
+        if version < SESSIONS_SINCE:
+            raise IncompatibleBrokerVersion("fetch sessions (KIP-227) need Kafka 1.1 or later")
+        unknown = -1
+        known = (unknown,) if version >= EPOCHS_SINCE else ()
+        topics = [
+            (topic, [(partition, *known, offset, unknown, most) for partition, offset, most in partitions])
+            for topic, partitions in self.topics
+        ]
+        rack = ("",) if version >= RACKS_SINCE else ()
+        return request_struct_class(
+            unknown,
+            self.wait_ms,
+            1,
+            self.answer_bytes,
+            READ_COMMITTED,
+            *self.number,
+            topics,
+            list(self.forgotten.items()),
+            *rack,
+        )

@@ -1,9 +1,9 @@
-"""Reading the inputs: an aiokafka consumer whose fetches are seen one by one.
+"""Reading the inputs: one fetch after the other from each broker, each seen for itself.
 
-Of aiokafka's inside is needed what its interface does not give, and `tests/runtime/hosting` names it: when each fetch
-was sent and what it found at the end of the log (to know that an input is drained), the fetched records without the
-object it builds for each, and to have its fetches made in a session. Whoever takes these past its interface has to do
-what that does besides: tell the group that somebody is at work, and hear what its own tasks have met.
+Of aiokafka the consumer is used to be a member of a group and to ask for offsets, its client for connections and to
+know the cluster, and its reading of record batches. Its own loop of fetches is stopped: it walks through all that is
+assigned at each fetch, tells neither when a fetch was sent nor what it found at the end of a log, which is needed to
+know that an input is drained, and makes an object of each record. `tests/runtime/hosting` names the private parts.
 """
 
 from __future__ import annotations
@@ -12,65 +12,86 @@ import asyncio
 import contextlib
 import logging
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.consumer.fetcher import FetchResult
-from aiokafka.errors import KafkaError
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import (
+    KafkaError,
+    NoError,
+    OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
-from app.runtime.hosting.fetch_session import FetchSession
+from app.runtime.evidence import Evidence
+from app.runtime.hosting.fetched import Answered, Broker, Fetched, Log
 from app.runtime.refusals import REFUSALS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Coroutine, Iterable
 
+    from aiokafka import TopicPartition
     from aiokafka.abc import ConsumerRebalanceListener
 
-log = logging.getLogger(__name__)
+    from app.runtime.hosting.fetch_session import Told
+
+logger = logging.getLogger(__name__)
 
 FETCH_BYTES = 4 << 20
 """Of one partition in one fetch, at most."""
 
+ANSWER_BYTES = 50 << 20
+"""Of all partitions in one fetch, at most."""
+
 IDLE_WAIT_MS = 50
 """How long the broker holds a fetch that finds nothing, while nothing waits for its answer."""
 
-URGENT_WAIT_MS = 1
+URGENT_WAIT_MS = 0
 """The same while a record waits to know that the other inputs are drained."""
 
-FETCH_EVERY_S = 0.004
-"""Least time from one fetch to the next. Where records come all the time each would else bring one, and fetching them
-would take more of the processor than deciding them; a transaction is under way for longer anyway."""
+FETCH_EVERY_S = 0.001
+"""Least time from one fetch from a broker to the next. Where records come all the time each would else bring one."""
 
-Row = tuple[int, int, "bytes | None", "bytes | None"]
-"""(offset, timestamp in ms, key, value)."""
-
-
-class Fetched(NamedTuple):
-    """What came for one topic partition since it was last asked.
-
-    `size_bytes` is that of keys and values. `drained` is (number, wall time in ms) of the fetch that found the log to
-    end after these rows (the last stable offset), or None.
-    """
-
-    rows: list[Row]
-    size_bytes: int
-    drained: tuple[int, int] | None
+BACKOFF_S = 0.1
+"""Between two tries, where a broker does not answer or does not lead a partition any more."""
 
 
 class Fetching:
     """The consumer of one worker. On the event loop it was made in; nothing blocks.
 
-    `sent` counts the fetches sent so far; it is the clock of `runtime.merge`.
+    `sent` counts the fetches sent so far, from all brokers; it is the clock of `runtime.merge`.
+
+    Args:
+        group, assignor: None for a reader that is a member of no group.
+        idle_wait_ms, fetch_bytes: in place of `IDLE_WAIT_MS` and `FETCH_BYTES`.
+        skip_lost: where a log no longer holds the offset, read on with the first one it holds; else that is an error.
+        options: of the group's consumer.
     """
 
     def __init__(
-        self, client_options: dict[str, Any], group: str | None, assignor: type | None, **options: Any
+        self,
+        client_options: dict[str, Any],
+        group: str | None,
+        assignor: type | None,
+        *,
+        idle_wait_ms: int = IDLE_WAIT_MS,
+        fetch_bytes: int = FETCH_BYTES,
+        skip_lost: bool = False,
+        **options: Any,
     ) -> None:
         self.sent = 0
-        self._sent_s = 0.0
-        self._answers: dict[TopicPartition, tuple[int, int]] = {}
-        self._sessions: dict[int, FetchSession] = {}
+        self._idle_wait_ms = self._wait_ms = idle_wait_ms
+        self._fetch_bytes = fetch_bytes
+        self._skip_lost = skip_lost
+        self._logs: dict[TopicPartition, Log] = {}
+        self._paused: set[TopicPartition] = set()
+        self._leaderless: set[TopicPartition] = set()
+        self._brokers: dict[int, Broker] = {}
+        self._answers: list[Answered] = []
+        self._errors: list[BaseException] = []
         self._arrived = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._looking_for_leaders = False
         self.consumer = AIOKafkaConsumer(
             **{
                 **client_options,
@@ -78,36 +99,34 @@ class Fetching:
                 "partition_assignment_strategy": [] if assignor is None else [assignor],
                 "enable_auto_commit": False,
                 "auto_offset_reset": "none",
-                "isolation_level": "read_committed",
-                "fetch_max_wait_ms": IDLE_WAIT_MS,
-                "max_partition_fetch_bytes": FETCH_BYTES,
                 "metadata_max_age_ms": 60_000,
                 **options,
             }
         )
+        self._client = self.consumer._client  # noqa: SLF001  a seam of this package
 
     async def start(self, topics: Iterable[str], listener: ConsumerRebalanceListener) -> None:
-        """Connect and join the group; the listener is called on this loop."""
+        """Connect and join the group; the listener is called on this loop. It says what is read."""
         await self._connect()
         self.consumer.subscribe(list(topics), listener=listener)
 
-    async def start_at(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Connect and read these partitions from these offsets on, as a member of no group (`group` is None)."""
+    async def start_alone(self, places: Iterable[TopicPartition]) -> None:
+        """Connect as a member of no group (`group` is None), to read some of these partitions."""
         await self._connect()
-        self.consumer.assign(list(offsets))
-        for where, offset in offsets.items():
-            self.consumer.seek(where, offset)
-        # Lets the consumer's own tasks begin: stopped before they have, it raises their CancelledError.
+        # Has the client know where they are, and the consumer's own tasks begin: stopped before they have, it raises
+        # their CancelledError.
+        self.consumer.assign(list(places))
         await asyncio.sleep(0)
 
     async def _connect(self) -> None:
         await self.consumer.start()
-        self._fetcher = self.consumer._fetcher  # noqa: SLF001  the seam this file exists for
-        self._send_fetch = self._fetcher._proc_fetch_request  # noqa: SLF001
-        self._fetcher._proc_fetch_request = self._watch_fetch  # noqa: SLF001
+        self.consumer._fetcher._fetch_task.cancel()  # noqa: SLF001
 
     async def stop(self) -> None:
         """Leave the group and disconnect."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.consumer.stop()
 
     @property
@@ -125,29 +144,57 @@ class Fetching:
         starts: dict[TopicPartition, int] = await self.consumer.beginning_offsets(list(places))
         return starts
 
+    def read(self, where: TopicPartition, offset: int) -> None:
+        """Read a partition from this offset on. What has come of it before is void, as is what its caller has as evidence."""
+        self.leave(where)
+        self._logs[where] = Log(where, offset)
+        self._find_broker(where)
+
+    def leave(self, *places: TopicPartition) -> None:
+        """Read these no more."""
+        for where in places:
+            self._let_go(where)
+            self._logs.pop(where, None)
+            self._paused.discard(where)
+
+    def pause(self, *places: TopicPartition) -> None:
+        """Fetch no more of these for now. What has come and was not taken will come again; what their caller has as evidence
+        is void.
+        """
+        for where in places:
+            self._let_go(where)
+            self._paused.add(where)
+
+    def resume(self, *places: TopicPartition) -> None:
+        """Read on with these, where they were paused."""
+        for where in places:
+            if where in self._paused:
+                self._paused.discard(where)
+                self._find_broker(where)
+
+    @property
+    def paused(self) -> set[TopicPartition]:
+        """What is read, and paused."""
+        return self._paused
+
     def end_of(self, where: TopicPartition) -> int | None:
         """Offset after the last record of the log when it was last fetched; None before that."""
-        state = self._state(where)
-        end: int | None = None if state is None else state.highwater
-        return end
+        log = self._logs.get(where)
+        return None if log is None else log.highwater
 
     def has_all(self, where: TopicPartition) -> bool:
         """Whether the last fetch found nothing beyond what has been taken, be it of an open transaction."""
-        state = self._state(where)
-        if state is None or not state.has_valid_position or state.highwater is None:
-            return False
-        taken_all: bool = state.position >= state.highwater
-        return taken_all
+        log = self._logs.get(where)
+        return log is not None and log.highwater is not None and log.position >= log.highwater
 
     def position(self, where: TopicPartition) -> int:
         """Offset of the next record to come: behind what has been taken, and what no reader gets to see."""
-        state = self._state(where)
-        position: int = -1 if state is None or not state.has_valid_position else state.position
-        return position
+        log = self._logs.get(where)
+        return -1 if log is None else log.position
 
     def hurry(self, *, urgent: bool) -> None:
         """Whether an answer that nothing has come is wanted at once, from the next fetch on."""
-        self._fetcher._fetch_max_wait_ms = URGENT_WAIT_MS if urgent else IDLE_WAIT_MS  # noqa: SLF001
+        self._wait_ms = URGENT_WAIT_MS if urgent else self._idle_wait_ms
 
     async def wait(self, timeout_s: float) -> None:
         """Return when a fetch has been answered since the last `take`, or after the timeout."""
@@ -161,32 +208,63 @@ class Fetching:
         self._arrived.set()
 
     def take(self) -> dict[TopicPartition, Fetched]:
-        """All that has come since the last call, which makes room for the next fetch.
+        """What the answers since the last call have told of each log; then more is fetched from those who told it.
 
-        To be called again and again, also while nothing comes: it is what keeps the consumer in its group. Raises the
-        fetch error of a partition, if there is one (authorization, corrupt record, a log that no longer holds the
-        offset: `OffsetOutOfRangeError`), and what keeps the consumer from its work for good.
+        A log of which nothing is told is as it was: what it has had as evidence moves on, if it has any. To be called again
+        and again, also while nothing comes: it is what keeps the consumer in its group. Raises the error of a partition, if
+        there is one (authorization, corrupt record, a log that no longer holds the offset: `OffsetOutOfRangeError`), and
+        what keeps the consumer from its work for good.
         """
         self._attend()
         self._arrived.clear()
-        answers, self._answers = self._answers, {}
+        if self._errors:
+            raise self._errors.pop(0)
+        answers, self._answers = self._answers, []
         taken: dict[TopicPartition, Fetched] = {}
-        fetcher = self._fetcher
-        records = fetcher._records  # noqa: SLF001
-        for where in list(records):
-            result = records.pop(where)
-            if type(result) is not FetchResult:
-                fetcher._notify(fetcher._wait_consume_future)  # noqa: SLF001
-                result.check_raise()
-                continue
-            rows, size_bytes = _rows(result, where)
-            taken[where] = Fetched(rows, size_bytes, self._drained(where, answers.pop(where, None)))
-        for where, answer in answers.items():
-            drained = self._drained(where, answer)
-            if drained is not None:
-                taken[where] = Fetched([], 0, drained)
-        fetcher._notify(fetcher._wait_consume_future)  # noqa: SLF001
+        for broker, number, sent_ms, told, complete in answers:
+            for each in told:
+                log = self._logs.get(each.where)
+                if log is not None and log.broker is broker and not broker.session.is_void(each.where):
+                    taken[each.where] = self._told(log, broker, each)
+            if complete:
+                broker.evidence.number, broker.evidence.sent_ms = number, sent_ms
+            broker.taken.set()
         return taken
+
+    def _told(self, log: Log, broker: Broker, told: Told) -> Fetched:
+        """Take in what an answer tells of a log that is read."""
+        error = for_code(told.error)
+        if error is not NoError:
+            self._failed(log, error)
+            return Fetched([], 0, None)
+        before = log.position
+        try:
+            rows, size_bytes = log.take(told)
+        except KafkaError as corrupt:
+            self._fail(corrupt)
+            return Fetched([], 0, None)
+        if log.position != before:
+            broker.session.move(log.where, log.position)
+        return Fetched(rows, size_bytes, broker.evidence if log.position >= told.lso else None)
+
+    def _failed(self, log: Log, error: type[KafkaError]) -> None:
+        where = log.where
+        if error is OffsetOutOfRangeError and self._skip_lost:
+            self._let_go(where)
+            self._spawn(self._begin_again(log), f"start of {where}")
+        elif error is OffsetOutOfRangeError:
+            self._fail(OffsetOutOfRangeError({where: log.position}))
+        elif error is TopicAuthorizationFailedError:
+            self._fail(TopicAuthorizationFailedError(where.topic))
+        else:
+            logger.info("%s-%d cannot be fetched: %s", where.topic, where.partition, error.__name__)
+            self._let_go(where)
+            self._look_for_leader(where)
+
+    async def _begin_again(self, log: Log) -> None:
+        starts = await self.starts_of([log.where])
+        if self._logs.get(log.where) is log:
+            self.read(log.where, starts[log.where])
 
     def _attend(self) -> None:
         """What aiokafka's own way to records does at each call.
@@ -196,8 +274,6 @@ class Fetching:
         """
         with self.consumer._subscription.fetch_context():  # noqa: SLF001
             pass
-        if self._fetcher.error_future.done():
-            self._fetcher.error_future.result()
         coordinator = self.consumer._coordinator  # noqa: SLF001
         try:
             coordinator.check_errors()
@@ -207,63 +283,113 @@ class Fetching:
             if coordinator._coordination_task.done():  # noqa: SLF001
                 raise
             # Its heartbeats may have ended with the error: joining again begins new ones.
-            log.warning("the consumer group has failed, and is joined again: %r", error)
+            logger.warning("the consumer group has failed, and is joined again: %r", error)
             coordinator.request_rejoin()
 
-    def _drained(self, where: TopicPartition, answer: tuple[int, int] | None) -> tuple[int, int] | None:
-        state = self._state(where)
-        if answer is None or state is None or not state.has_valid_position or state.lso is None:
-            return None
-        return answer if state.position >= state.lso else None
+    def _find_broker(self, where: TopicPartition) -> None:
+        """Have a log fetched from the broker that leads it, as soon as that is known."""
+        log = self._logs.get(where)
+        if log is None or where in self._paused:
+            return
+        node = self._client.cluster.leader_for_partition(where)
+        if node is None or node < 0:
+            self._look_for_leader(where)
+            return
+        broker = self._brokers.get(node)
+        if broker is None:
+            broker = self._brokers[node] = Broker(node)
+            self._spawn(self._fetch_from(broker), f"fetches from broker {node}")
+        log.broker = broker
+        broker.session.want(where, log.position)
+        broker.wanted.set()
 
-    def _state(self, where: TopicPartition) -> Any:
-        subscription = self.consumer._subscription.subscription  # noqa: SLF001
-        assignment = None if subscription is None else subscription.assignment
-        if assignment is None or where not in assignment.tps:
-            return None
-        return assignment.state_value(where)
+    def _let_go(self, where: TopicPartition) -> None:
+        """Have a log fetched from nobody."""
+        self._leaderless.discard(where)
+        log = self._logs.get(where)
+        if log is not None and log.broker is not None:
+            log.broker.session.drop(where)
+            log.broker = None
 
-    async def _watch_fetch(self, assignment: Any, node_id: int, request: Any) -> bool:
-        """Stands before aiokafka's own: keeps fetches apart, numbers each, makes it one of a session, and notes for whom
-        it was answered.
+    def _look_for_leader(self, where: TopicPartition) -> None:
+        self._leaderless.add(where)
+        if not self._looking_for_leaders:
+            self._looking_for_leaders = True
+            self._spawn(self._look_for_leaders(), "leaders of partitions")
 
-        What was answered for an offset from which we no longer want to read, after a seek, counts for nothing.
-        """
-        wait_s = self._sent_s + FETCH_EVERY_S - time.monotonic()
-        if wait_s > 0:
-            try:
+    async def _look_for_leaders(self) -> None:
+        """Until there is a broker for every log that has lost its own."""
+        while self._leaderless:
+            await self._client.force_metadata_update()
+            refused = {where.topic for where in self._leaderless} & self._client.cluster.unauthorized_topics
+            if refused:
+                self._fail(TopicAuthorizationFailedError(*sorted(refused)))
+            leaderless, self._leaderless = self._leaderless, set()
+            for where in leaderless:
+                self._find_broker(where)
+            # A broker may say for a while that another leads, which says the same of it.
+            await asyncio.sleep(BACKOFF_S)
+        self._looking_for_leaders = False
+
+    async def _fetch_from(self, broker: Broker) -> None:
+        """Fetch from one broker, again and again; what brings something is taken before more is asked for."""
+        session = broker.session
+        while True:
+            if session.is_idle:
+                broker.wanted.clear()
+                await broker.wanted.wait()
+            wait_s = broker.sent_s + FETCH_EVERY_S - time.monotonic()
+            if wait_s > 0:
                 await asyncio.sleep(wait_s)
-            except asyncio.CancelledError:
-                # As aiokafka's own does, whose answers nobody is interested in any more.
-                return False
-        self._sent_s = time.monotonic()
-        self.sent += 1
-        answer = (self.sent, time.time_ns() // 1_000_000)
-        session = self._sessions.setdefault(node_id, FetchSession())
-        fetch = session.ask(request)
-        has_records: bool = await self._send_fetch(assignment, node_id, fetch)
-        session.lost()
-        if assignment.active:
-            for where, end in session.ends().items():
-                state = assignment.state_value(where)
-                if state.has_valid_position and state.position == fetch.wanted[where][0]:
-                    state.highwater, state.lso = end
-                    self._answers[where] = answer
+            broker.sent_s = time.monotonic()
+            self.sent += 1
+            number, sent_ms = self.sent, time.time_ns() // 1_000_000
+            request = session.ask(self._wait_ms, self._fetch_bytes, ANSWER_BYTES)
+            try:
+                response = await self._client.send(broker.node, request)
+            except KafkaError as error:
+                session.lost()
+                await self._lose(broker, error)
+                continue
+            broker.is_lost = False
+            told, complete = session.answered(request, response)
+            broker.taken.clear()
+            if complete and self._answers and self._answers[-1].is_outdone(broker):
+                self._answers.pop()
+            self._answers.append(Answered(broker, number, sent_ms, told, complete))
+            self._arrived.set()
+            if told:
+                await broker.taken.wait()
+            elif response.error_code:
+                await asyncio.sleep(BACKOFF_S)
+
+    async def _lose(self, broker: Broker, error: KafkaError) -> None:
+        """A broker does not answer: others may lead by now what it led."""
+        logger.log(
+            logging.DEBUG if broker.is_lost else logging.WARNING,
+            "broker %d does not answer a fetch: %r",
+            broker.node,
+            error,
+        )
+        broker.is_lost = True
+        # What it says when it answers again is of the logs it leads then.
+        broker.evidence = Evidence()
+        for where in [where for where, log in self._logs.items() if log.broker is broker]:
+            self._let_go(where)
+            self._look_for_leader(where)
+        await asyncio.sleep(BACKOFF_S)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """Have the next `take` raise this."""
+        self._errors.append(error)
         self._arrived.set()
-        return has_records
-
-
-def _rows(result: Any, where: TopicPartition) -> tuple[list[Row], int]:
-    """The rows of one fetch result, none when a seek has made it void; the consumer's position moves behind them."""
-    if not result.check_assignment(where):
-        return [], 0
-    records = result._partition_records  # noqa: SLF001
-    records._consumer_record = _row  # noqa: SLF001
-    rows: list[Row] = list(records)
-    result._update_position()  # noqa: SLF001
-    size = sum([len(key or b"") + len(value or b"") for _, _, key, value in rows])
-    return rows, size
-
-
-def _row(_where: TopicPartition, record: Any) -> Row:
-    return record.offset, record.timestamp, record.key, record.value

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from aiokafka import TopicPartition
 
-    from app.runtime.hosting.fetching import Row
+    from app.runtime.hosting.fetched import Row
     from app.runtime.processor import Host
     from app.tools.replay.meter import Meter
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from aiokafka import TopicPartition
 
 from app.domain.errors import UserError
-from app.runtime.hosting.fetching import Fetching, Row
+from app.runtime.hosting.fetching import Fetching
 from app.runtime.merge import InputRecord
 from app.tools.replay.offsets import begins_of, ends_of
 from app.wire.topics import JOURNAL
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from app.domain.crossings import JournalEntry
+    from app.runtime.hosting.fetched import Row
     from app.runtime.processor import Host
 
 BUFFERED_BYTES = 8 << 20
@@ -95,7 +96,9 @@ class Reading:
 
     async def start(self) -> None:
         """Connect."""
-        await self._fetching.start_at(self._starts)
+        await self._fetching.start_alone(self._starts)
+        for place, offset in self._starts.items():
+            self._fetching.read(place, offset)
 
     async def stop(self) -> None:
         """Disconnect."""
@@ -166,15 +169,13 @@ class Reading:
 
     async def _pump(self, wanted: set[str]) -> None:
         """Take what has come; a topic that is not wanted and has much buffered is fetched no further for now."""
-        consumer = self._fetching.consumer
-        paused = consumer.paused()
+        fetching = self._fetching
         for topic in wanted:
-            if self._places[topic] in paused:
-                consumer.resume(self._places[topic])
-        await self._fetching.wait(_WAIT_S)
-        for where, fetched in self._fetching.take().items():
+            fetching.resume(self._places[topic])
+        await fetching.wait(_WAIT_S)
+        for where, fetched in fetching.take().items():
             topic = self._names[where]
             self._rows[topic].extend(fetched.rows)
             self._bytes[topic] += fetched.size_bytes
             if topic not in wanted and self._bytes[topic] >= BUFFERED_BYTES:
-                consumer.pause(where)
+                fetching.pause(where)

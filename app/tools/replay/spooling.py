@@ -15,7 +15,7 @@ from app.wire.peek import peeker
 from app.wire.topics import INPUTS_IN_ORDER
 
 if TYPE_CHECKING:
-    from app.runtime.hosting.fetching import Row
+    from app.runtime.hosting.fetched import Row
     from app.runtime.processor import Host
     from app.tools.replay.meter import Meter
     from app.tools.replay.sorted_run import Spooled

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from app.runtime.hosting.fetching import Fetching, Row
+from app.runtime.hosting.fetching import Fetching
 from app.tools.replay.offsets import begins_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
     from aiokafka import TopicPartition
+
+    from app.runtime.hosting.fetched import Row
 
 _WAIT_S = 0.5
 
@@ -38,7 +40,9 @@ async def sweep(
     if not left:
         return
     fetching = Fetching(client_options, None, None)
-    await fetching.start_at(left)
+    await fetching.start_alone(left)
+    for place, offset in left.items():
+        fetching.read(place, offset)
     try:
         while left:
             await fetching.wait(_WAIT_S)
@@ -46,7 +50,7 @@ async def sweep(
                 stop = stops[place]
                 reached = min(fetching.position(place), stop)
                 if reached >= stop and left.pop(place, None) is not None:
-                    fetching.consumer.pause(place)
+                    fetching.pause(place)
                 yield Swept(place, [row for row in fetched.rows if row[0] < stop], reached)
     finally:
         await fetching.stop()

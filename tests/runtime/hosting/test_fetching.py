@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import time
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.consumer.fetcher import FetchError
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
     KafkaError,
     NotLeaderForPartitionError,
+    OffsetOutOfRangeError,
     TopicAuthorizationFailedError,
 )
-from aiokafka.protocol.fetch import FetchRequest
 
 from app.runtime.assignor import make_assignor
-from app.runtime.hosting.fetch_session import FetchSession
-from app.runtime.hosting.fetching import IDLE_WAIT_MS, URGENT_WAIT_MS, Fetching, Row
+from app.runtime.hosting.fetch_session import Answer, FetchSession, SessionFetch
+from app.runtime.hosting.fetching import IDLE_WAIT_MS, URGENT_WAIT_MS, Fetching
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
 
+    from app.runtime.evidence import Evidence
+    from app.runtime.hosting.fetched import Row
     from tests.runtime.conftest import Kafka
 
 pytestmark = pytest.mark.broker
@@ -43,7 +42,7 @@ class Listener(ConsumerRebalanceListener):
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         for where in assigned:
-            self._reader.fetching.consumer.seek(where, 0)
+            self._reader.fetching.read(where, 0)
 
 
 class Reader:
@@ -57,9 +56,9 @@ class Reader:
         self.fetching = Fetching(kafka.options, f"{kafka.prefix}group", assignor, **options)
         self.rows: dict[TopicPartition, list[Row]] = {self.busy: [], self.quiet: []}
         self.size_bytes = 0
-        self.drained: dict[TopicPartition, list[tuple[int, int]]] = {self.busy: [], self.quiet: []}
+        self.drained: dict[TopicPartition, Evidence | None] = {self.busy: None, self.quiet: None}
         self.drained_after: dict[TopicPartition, int] = {}
-        """How many rows had been taken when the log was last found to end."""
+        """How many rows had been taken when the log was found to end."""
 
     async def start(self) -> None:
         await self.fetching.start([self.busy.topic, self.quiet.topic], Listener(self))
@@ -75,14 +74,24 @@ class Reader:
         for where, fetched in self.fetching.take().items():
             self.rows[where] += fetched.rows
             self.size_bytes += fetched.size_bytes
+            self.drained[where] = fetched.drained
             if fetched.drained is not None:
-                self.drained[where].append(fetched.drained)
                 self.drained_after[where] = len(self.rows[where])
+
+    def read(self, offset: int) -> None:
+        """Read the busy topic from there on; what was known of its end is of no use any more."""
+        self.fetching.read(self.busy, offset)
+        self.drained[self.busy] = None
+
+    def number(self, where: TopicPartition) -> int:
+        """Of the last fetch that found the log to end where we are; -1: none did."""
+        evidence = self.drained[where]
+        return -1 if evidence is None else evidence.number
 
     async def later(self, where: TopicPartition) -> None:
         """Read on until the log is found to end by a fetch that is still to be sent."""
         sent = self.fetching.sent
-        await self.until(lambda: self.drained[where][-1][0] > sent)
+        await self.until(lambda: self.number(where) > sent)
 
     async def fetches(self, number: int) -> None:
         """Read on until so many more fetches have been sent."""
@@ -137,7 +146,7 @@ class TestRows:
     async def test_after_a_seek_reading_goes_on_from_there(self, reader: Reader):
         await reader.produce(b"1", b"2", b"3")
         await reader.until(lambda: len(reader.rows[reader.busy]) == 3)
-        reader.fetching.consumer.seek(reader.busy, 1)
+        reader.read(1)
         await reader.until(lambda: len(reader.rows[reader.busy]) >= 5)
         await reader.later(reader.busy)
         assert reader.values(reader.busy) == [b"1", b"2", b"3", b"2", b"3"]
@@ -145,48 +154,111 @@ class TestRows:
     async def test_what_came_before_a_seek_and_was_not_taken_is_void(self, reader: Reader):
         await reader.produce(b"1", b"2")
         async with asyncio.timeout(20):
-            while reader.busy not in reader.fetching._fetcher._records:
+            while not any(answer.told for answer in reader.fetching._answers):
                 await reader.fetching.wait(0.1)
                 reader.fetching._arrived.clear()
-        reader.fetching.consumer.seek(reader.busy, 1)
+        reader.read(1)
         await reader.later(reader.busy)
         assert reader.values(reader.busy) == [b"2"]
 
-    async def test_a_paused_input_brings_nothing_and_loses_nothing(self, reader: Reader):
-        reader.fetching.consumer.pause(reader.busy)
+    async def test_nothing_more_is_fetched_before_what_has_come_is_taken(self, reader: Reader):
         await reader.produce(b"1")
-        known = len(reader.drained[reader.busy])
+        async with asyncio.timeout(20):
+            while not any(answer.told for answer in reader.fetching._answers):
+                await reader.fetching.wait(0.1)
+                reader.fetching._arrived.clear()
+        sent = reader.fetching.sent
+        await reader.produce(b"2")
+        assert reader.fetching.sent == sent
+        await reader.until(lambda: reader.values(reader.busy) == [b"1", b"2"])
+
+    async def test_a_paused_input_brings_nothing_and_loses_nothing(self, reader: Reader):
+        reader.fetching.pause(reader.busy)
+        assert reader.fetching.paused == {reader.busy}
+        await reader.produce(b"1")
         await reader.fetches(5)
         assert reader.rows[reader.busy] == []
-        # One fetch may have been under way.
-        assert len(reader.drained[reader.busy]) <= known + 1
-        reader.fetching.consumer.resume(reader.busy)
+        reader.fetching.resume(reader.busy)
+        assert reader.fetching.paused == set()
         await reader.until(lambda: reader.values(reader.busy) == [b"1"])
 
-    async def test_an_error_that_reading_on_does_not_mend_is_raised(self, reader: Reader):
-        error = TopicAuthorizationFailedError(reader.busy.topic)
-        reader.fetching._fetcher._records[reader.busy] = FetchError(error=error, backoff=0)
+    async def test_so_does_one_that_is_paused_for_a_moment_only(self, reader: Reader):
+        await reader.produce(b"1", b"2")
+        for _ in range(20):
+            reader.fetching.pause(reader.busy, reader.quiet)
+            reader.drained = {reader.busy: None, reader.quiet: None}
+            await asyncio.sleep(0)
+            reader.fetching.resume(reader.busy, reader.quiet)
+            await reader.turn()
+        await reader.until(lambda: len(reader.rows[reader.busy]) == 2)
+        await reader.later(reader.busy)
+        await reader.later(reader.quiet)
+        assert reader.values(reader.busy) == [b"1", b"2"]
+
+    async def test_one_that_is_left_brings_nothing_until_it_is_read_again(self, reader: Reader):
+        await reader.produce(b"1")
+        await reader.until(lambda: reader.rows[reader.busy])
+        reader.fetching.leave(reader.busy)
+        assert reader.fetching.position(reader.busy) == -1
+        await reader.produce(b"2")
+        await reader.fetches(5)
+        assert reader.values(reader.busy) == [b"1"]
+        reader.read(1)
+        await reader.until(lambda: reader.values(reader.busy) == [b"1", b"2"])
+
+    async def test_an_error_that_reading_on_does_not_mend_is_raised(self, reader: Reader, monkeypatch):
+        _refuse(monkeypatch, reader.busy, TopicAuthorizationFailedError.errno)
+        await reader.produce(b"1")
         with pytest.raises(TopicAuthorizationFailedError):
-            reader.fetching.take()
+            await reader.until(lambda: False)
+
+    async def test_so_is_an_offset_that_the_log_does_not_hold(self, reader: Reader):
+        reader.read(7)
+        with pytest.raises(OffsetOutOfRangeError) as raised:
+            await reader.until(lambda: False)
+        assert raised.value.args == ({reader.busy: 7},)
+
+    async def test_unless_it_is_to_be_skipped(self, kafka: Kafka):
+        topic = await kafka.create("truncated")
+        where = TopicPartition(topic, 0)
+        fetching = Fetching(kafka.options, None, None, skip_lost=True)
+        await fetching.start_alone([where])
+        async with AIOKafkaProducer(**kafka.options) as producer:
+            await producer.send_and_wait(topic, b"1", partition=0)
+        fetching.read(where, 7)
+        rows: list[Row] = []
+        async with asyncio.timeout(20):
+            while not rows:
+                await fetching.wait(0.1)
+                rows += [row for fetched in fetching.take().values() for row in fetched.rows]
+        assert [offset for offset, *_ in rows] == [0]
+        await fetching.stop()
 
 
 class TestEvidence:
     async def test_every_answer_about_a_log_at_its_end_says_so(self, reader: Reader):
         sent = reader.fetching.sent
-        await reader.later(reader.quiet)
-        await reader.later(reader.quiet)
-        numbers = [number for number, _ in reader.drained[reader.quiet]]
-        assert numbers == sorted(set(numbers))
-        assert numbers[-1] > sent + 1
-        assert numbers[-1] <= reader.fetching.sent
+        for _ in range(3):
+            await reader.later(reader.quiet)
+        assert sent + 2 < reader.number(reader.quiet) <= reader.fetching.sent
 
     async def test_it_is_of_the_time_the_fetch_was_sent(self, reader: Reader):
         before_ms = time.time_ns() // 1_000_000
-        sent = reader.fetching.sent
         await reader.later(reader.quiet)
         after_ms = time.time_ns() // 1_000_000
-        later = [at_ms for number, at_ms in reader.drained[reader.quiet] if number > sent]
-        assert all(before_ms <= at_ms <= after_ms for at_ms in later)
+        evidence = reader.drained[reader.quiet]
+        assert evidence is not None
+        assert before_ms <= evidence.sent_ms <= after_ms
+
+    async def test_it_moves_on_only_when_what_came_is_taken(self, reader: Reader):
+        """Else a record that has come, and not been handed on, would be taken for none."""
+        await reader.produce(b"1")
+        known = reader.number(reader.quiet)
+        async with asyncio.timeout(20):
+            while not any(answer.told for answer in reader.fetching._answers):
+                await reader.fetching.wait(0.1)
+                reader.fetching._arrived.clear()
+        assert reader.number(reader.quiet) == known
 
     async def test_it_counts_for_what_was_taken_with_it(self, reader: Reader):
         await reader.produce(*[b"v"] * 50)
@@ -200,7 +272,7 @@ class TestEvidence:
                 await producer.send_and_wait(reader.busy.topic, b"%d" % number, partition=0)
                 sent = reader.fetching.sent
                 await reader.until(lambda number=number: len(reader.rows[reader.busy]) > number)
-                await reader.until(lambda sent=sent: reader.drained[reader.quiet][-1][0] > sent)
+                await reader.until(lambda sent=sent: reader.number(reader.quiet) > sent)
 
     async def test_an_open_transaction_is_the_end(self, reader: Reader):
         """Nothing of it may be taken, and who waits for it to end may wait for its writer's death."""
@@ -232,7 +304,7 @@ class TestEvidence:
         await reader.until(lambda: reader.rows[reader.busy])
         await reader.later(reader.busy)
         assert reader.values(reader.busy) == [b"1"]
-        assert await reader.fetching.consumer.position(reader.busy) == 4
+        assert reader.fetching.position(reader.busy) == 4
 
     async def test_only_markers_are_an_end_too(self, reader: Reader):
         async with reader.producer(transactional=True) as producer:
@@ -247,22 +319,17 @@ class TestEvidence:
 
     async def test_an_answer_with_an_error_is_none(self, reader: Reader, monkeypatch: pytest.MonkeyPatch):
         """The end known from an earlier answer says nothing about now."""
-        answered = FetchSession.answered
-
-        def refuse(session: FetchSession, request: Any, response: Any) -> None:
-            answered(session, request, _refused(response, reader.quiet))
-
-        monkeypatch.setattr(FetchSession, "answered", refuse)
-        reader.fetching.consumer.pause(reader.quiet)
+        _refuse(monkeypatch, reader.quiet, NotLeaderForPartitionError.errno)
+        reader.fetching.pause(reader.quiet)
         await reader.later(reader.busy)
-        reader.fetching.consumer.resume(reader.quiet)
-        await reader.fetches(2)
-        known = len(reader.drained[reader.quiet])
+        reader.fetching.resume(reader.quiet)
+        await reader.until(lambda: reader.drained[reader.quiet] is None)
         await reader.later(reader.busy)
-        await reader.later(reader.busy)
-        assert len(reader.drained[reader.quiet]) == known
+        assert reader.drained[reader.quiet] is None
         monkeypatch.undo()
+        await reader.until(lambda: reader.drained[reader.quiet])
         await reader.produce_quietly()
+        await reader.until(lambda: reader.rows[reader.quiet])
         await reader.later(reader.quiet)
 
     async def test_nor_is_one_that_never_came(self, reader: Reader, monkeypatch: pytest.MonkeyPatch):
@@ -270,36 +337,43 @@ class TestEvidence:
         send = client.send
 
         async def lose(node_id: int, request: Any, **options: Any) -> Any:
-            if isinstance(request, FetchRequest):
+            if isinstance(request, SessionFetch):
                 raise NotLeaderForPartitionError
             return await send(node_id, request, **options)
 
         await reader.fetches(1)
         monkeypatch.setattr(client, "send", lose)
         await reader.fetches(2)
-        known = [len(each) for each in reader.drained.values()]
+        evidence, known = reader.drained[reader.quiet], reader.number(reader.quiet)
         await reader.fetches(3)
-        assert [len(each) for each in reader.drained.values()] == known
+        assert reader.number(reader.quiet) == known
         monkeypatch.undo()
+        await reader.until(lambda: reader.drained[reader.quiet] is not evidence)
         await reader.later(reader.quiet)
+        # Who still holds what was known before is told no more by it: another broker may lead the log by now.
+        assert evidence is not None
+        assert evidence.number == known
 
 
 class TestPace:
     async def test_what_is_urgent_is_asked_for_with_a_short_wait(self, reader: Reader):
-        requests: list[FetchRequest] = []
-        send = reader.fetching._send_fetch
+        requests: list[SessionFetch] = []
+        client = reader.fetching.consumer._client
+        send = client.send
 
-        async def note(assignment: Any, node_id: int, request: Any) -> bool:
-            requests.append(request)
-            return await send(assignment, node_id, request)
+        async def note(node_id: int, request: Any, **options: Any) -> Any:
+            if isinstance(request, SessionFetch):
+                requests.append(request)
+            return await send(node_id, request, **options)
 
-        reader.fetching._send_fetch = note
+        client.send = note
         for urgent, wait_ms in ((True, URGENT_WAIT_MS), (False, IDLE_WAIT_MS)):
             reader.fetching.hurry(urgent=urgent)
             await reader.fetches(2)
             requests.clear()
             await reader.fetches(2)
-            assert {request._max_wait_ms for request in requests} == {wait_ms}
+            assert {request.wait_ms for request in requests} == {wait_ms}
+        client.send = send
 
     async def test_a_wait_can_be_ended_early(self, reader: Reader):
         reader.fetching.take()
@@ -355,30 +429,24 @@ class TestGroup:
         with pytest.raises(GroupAuthorizationFailedError):
             reader.fetching.take()
 
-    async def test_nor_does_it_go_on_when_the_task_that_fetches_is_gone(self, reader: Reader):
-        error = asyncio.get_running_loop().create_future()
-        error.set_exception(KafkaError("gone"))
-        reader.fetching._fetcher = SimpleNamespace(error_future=error)
-        with pytest.raises(KafkaError, match="gone"):
-            reader.fetching.take()
+    async def test_nor_does_it_go_on_when_the_task_that_fetches_is_gone(self, reader: Reader, monkeypatch):
+        def stumble(*_: object) -> SessionFetch:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(FetchSession, "ask", stumble)
+        with pytest.raises(ZeroDivisionError):
+            await reader.until(lambda: False)
 
 
-def _refused(response: Any, where: TopicPartition) -> Any:
-    """The answer to a fetch with an error for one partition."""
-    changed = copy.copy(response)
-    changed.topics = [
-        (
-            topic,
-            [
-                (number, NotLeaderForPartitionError.errno, *rest)
-                if (topic, number) == where
-                else (number, error, *rest)
-                for number, error, *rest in partitions
-            ],
-        )
-        for topic, partitions in response.topics
-    ]
-    return changed
+def _refuse(monkeypatch: pytest.MonkeyPatch, where: TopicPartition, code: int) -> None:
+    """Have each answer that tells something of a log tell an error."""
+    answered = FetchSession.answered
+
+    def refuse(session: FetchSession, request: Any, response: Any) -> Answer:
+        told, complete = answered(session, request, response)
+        return Answer([each._replace(error=code) if each.where == where else each for each in told], complete)
+
+    monkeypatch.setattr(FetchSession, "answered", refuse)
 
 
 async def test_what_keeps_the_consumer_out_of_its_group_is_raised(reader: Reader):

@@ -17,14 +17,13 @@ import faust
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
-from aiokafka.consumer import fetcher, group_coordinator
-from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult, PartitionRecords
+from aiokafka.consumer import group_coordinator
+from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
-from aiokafka.consumer.subscription_state import Assignment, SubscriptionState
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 from aiokafka.errors import (
-    ConcurrentTransactions,
+    CorruptRecordException,
     InvalidTxnState,
     KafkaConnectionError,
     LeaderNotAvailableError,
@@ -54,7 +53,7 @@ from app.runtime import (
     store,
     writer,
 )
-from app.runtime.hosting import app, fetching, producer, transaction_requests
+from app.runtime.hosting import app, fetch_session, fetched, fetching, producer, transaction_requests
 from app.runtime.refusals import REFUSALS
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def private_names(module: ModuleType) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("module", [app, fetching, producer, transaction_requests])
+@pytest.mark.parametrize("module", [app, fetch_session, fetched, fetching, producer, transaction_requests])
 def test_every_private_part_that_is_used_is_named_here(module: ModuleType):
     assert private_names(module) <= private_names(sys.modules[__name__])
 
@@ -105,76 +104,63 @@ def test_the_version_is_the_one_that_is_pinned(package: str):
 
 
 class TestFetcher:
-    """aiokafka: the loop that sends fetches, seen by app/runtime/hosting/fetching.py."""
+    """aiokafka: the loop that sends fetches, stopped by app/runtime/hosting/fetching.py, which sends its own."""
 
     @pytest.mark.broker
-    async def test_a_started_consumer_has_one(self, kafka: Kafka):
+    async def test_a_started_consumer_has_one_which_can_be_stopped(self, kafka: Kafka):
+        """Its other tasks do not miss it, and its offsets are asked for without it."""
+        where = TopicPartition(await kafka.create("topic"), 0)
         async with AIOKafkaConsumer(**kafka.options) as consumer:
-            # One stopped before its tasks have begun raises CancelledError.
-            await consumer.topics()
             found = consumer._fetcher
             assert type(found) is Fetcher
-            assert not found._records
-            assert found._wait_consume_future is None, "nothing is assigned, so nothing is waited for"
-            assert type(found._fetch_max_wait_ms) is int
+            found._fetch_task.cancel()
+            consumer.assign([where])
+            assert await consumer.beginning_offsets([where]) == {where: 0}
+            assert type(consumer._client) is AIOKafkaClient
+            assert found._fetch_task.done()
 
-    def test_a_fetch_is_sent_and_answered_in_one_call_of_a_method_looked_up_on_the_object(self):
-        assert inspect.iscoroutinefunction(Fetcher._proc_fetch_request)
-        assert parameters(Fetcher._proc_fetch_request) == ["self", "assignment", "node_id", "request"]
-        assert "self._proc_fetch_request(assignment, node_id, request)" in source(
-            Fetcher._fetch_requests_routine
+    def test_who_is_told_of_its_end_is_the_consumers_own_way_to_records(self):
+        assert source(AIOKafkaConsumer).count("error_future") == source(AIOKafkaConsumer.getone).count(
+            "error_future"
+        ) + source(AIOKafkaConsumer.getmany).count("error_future")
+
+    @pytest.mark.parametrize("version", range(7, 12))
+    def test_a_request_is_made_of_these_parts_in_this_order(self, version: int):
+        names = FetchRequest(50, 1, 1_000, 1, []).prepare({1: (version, version)}).SCHEMA.names
+        rack = ("rack_id",) if version >= 11 else ()
+        assert names == (
+            "replica_id",
+            "max_wait_time",
+            "min_bytes",
+            "max_bytes",
+            "isolation_level",
+            "session_id",
+            "session_epoch",
+            "topics",
+            "forgotten_topics_data",
+            *rack,
         )
 
-    def test_a_request_names_its_partitions(self):
-        asked = [("topic", [(3, 17, 1_000)])]
-        assert FetchRequest(50, 1, 1_000, 1, asked).topics == asked
-        assert "response.topics" in source(Fetcher._proc_fetch_request)
-
-    def test_the_wait_is_read_for_each_request(self):
-        assert "self._fetch_max_wait_ms" in source(Fetcher._get_actions_per_node)
-
-    def test_what_has_come_waits_by_partition_and_keeps_the_next_fetch_back(self):
-        assert "self._records[tp] = FetchResult(" in source(Fetcher._proc_fetch_request)
-        assert "self._records[tp] = FetchError(" in source(Fetcher._set_error)
-        assert "if tp in self._records" in source(Fetcher._get_actions_per_node)
-
-    def test_taking_it_is_told_to_the_loop(self):
-        assert parameters(Fetcher._notify) == ["self", "future"]
-        assert "self._wait_consume_future = create_future()" in source(Fetcher._fetch_requests_routine)
-
-    def test_the_last_stable_offset_is_set_by_answers_without_error_only(self):
-        set_at = source(Fetcher._proc_fetch_request).index("tp_state.lso = lso")
-        assert source(Fetcher._proc_fetch_request).index("if error_type is Errors.NoError") < set_at
-        assert source(fetcher).count(".lso = ") == 1
-
-    def test_an_error_is_raised_by_its_check(self):
-        with pytest.raises(ConcurrentTransactions):
-            FetchError(error=ConcurrentTransactions(), backoff=0).check_raise()
+    def test_the_versions_end_there(self):
+        """The next one may have other parts."""
+        assert FetchRequest(50, 1, 1_000, 1, []).prepare({1: (4, 99)}).API_VERSION == 11
 
 
-class TestFetchResult:
-    """aiokafka: the records of one partition in one answer."""
-
-    @pytest.fixture
-    async def assignment(self) -> Assignment:
-        assignment = Assignment([WHERE])
-        assignment.state_value(WHERE).seek(7)
-        return assignment
+class TestPartitionRecords:
+    """aiokafka: the committed records of one partition in one answer."""
 
     @staticmethod
-    def result(assignment: Assignment) -> FetchResult:
-        """Offsets 7 and 8, as the broker sends them."""
+    def batch(base_offset: int) -> bytes:
+        """Two records, as the broker sends them."""
         builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1_000)
         builder.append(0, 111, b"k", b"v", [])
         builder.append(1, 112, None, None, [])
         batch = bytearray(builder.build())
-        batch[:8] = (7).to_bytes(8, "big")
-        records = PartitionRecords(WHERE, MemoryRecords(bytes(batch)), None, 7, None, None, True, 1)
-        return FetchResult(WHERE, assignment=assignment, partition_records=records, backoff=0)
+        batch[:8] = base_offset.to_bytes(8, "big")
+        return bytes(batch)
 
-    async def test_each_record_is_made_by_a_method_looked_up_on_the_object(self, assignment: Assignment):
-        result = self.result(assignment)
-        records = result._partition_records
+    def test_each_record_is_made_by_a_method_looked_up_on_the_object(self):
+        records = PartitionRecords(WHERE, MemoryRecords(self.batch(7)), None, 7, None, None, True, 1)
         records._consumer_record = lambda where, record: (
             where,
             record.offset,
@@ -185,51 +171,23 @@ class TestFetchResult:
         assert list(records) == [(WHERE, 7, 111, b"k", b"v"), (WHERE, 8, 112, None, None)]
         assert records.next_fetch_offset == 9
 
-    async def test_the_position_follows_when_told_to(self, assignment: Assignment):
-        result = self.result(assignment)
-        list(result._partition_records)
-        assert assignment.state_value(WHERE).position == 7
-        result._update_position()
-        assert assignment.state_value(WHERE).position == 9
+    def test_what_lies_before_the_offset_asked_for_is_left_out(self):
+        records = PartitionRecords(WHERE, MemoryRecords(self.batch(7)), None, 8, None, None, True, 1)
+        assert [record.offset for record in records] == [8]
 
-    async def test_it_is_void_after_a_seek_a_pause_or_another_assignment(self, assignment: Assignment):
-        assert self.result(assignment).check_assignment(WHERE)
-        result, state = self.result(assignment), assignment.state_value(WHERE)
-        state.seek(8)
-        assert not result.check_assignment(WHERE)
-        result = self.result(assignment)
-        state.seek(7)
-        state.pause()
-        assert not result.check_assignment(WHERE)
-        state.resume()
-        result = self.result(assignment)
-        assignment._unassign()
-        assert not result.check_assignment(WHERE)
+    def test_a_batch_that_was_changed_on_the_way_is_refused(self):
+        changed = bytearray(self.batch(7))
+        changed[-1] ^= 1
+        records = PartitionRecords(WHERE, MemoryRecords(bytes(changed)), None, 7, None, None, True, 1)
+        with pytest.raises(CorruptRecordException):
+            list(records)
+
+    def test_nothing_has_no_next(self):
+        assert not MemoryRecords(b"").has_next()
 
 
-class TestSubscription:
-    """aiokafka: what is assigned, and where each partition stands."""
-
-    async def test_the_assignment_is_reached_from_the_consumer(self):
-        consumer = AIOKafkaConsumer(bootstrap_servers="127.0.0.1:1")
-        subscriptions = consumer._subscription
-        assert type(subscriptions) is SubscriptionState
-        assert subscriptions.subscription is None
-        subscriptions.subscribe({"topic"})
-        assert subscriptions.subscription.assignment is None
-        subscriptions.assign_from_subscribed({WHERE})
-        assignment = subscriptions.subscription.assignment
-        assert assignment.tps == {WHERE}
-        assert assignment.active
-        await consumer.stop()
-
-    async def test_a_partition_has_position_ends_and_whether_it_has_one(self):
-        state = Assignment([WHERE]).state_value(WHERE)
-        assert not state.has_valid_position
-        assert (state.lso, state.highwater) == (None, None)
-        state.seek(5)
-        assert (state.has_valid_position, state.position) == (True, 5)
-        state.lso = None
+class TestGroup:
+    """aiokafka: membership of a group."""
 
     @pytest.mark.broker
     async def test_the_generation_is_the_coordinators(self, kafka: Kafka):
@@ -261,7 +219,6 @@ class TestSubscription:
         assert "raise exc" in source(GroupCoordinator.check_errors)
         assert "if self._coordination_task.done()" in source(GroupCoordinator.check_errors)
         assert "err = Errors.KafkaError(" in source(GroupCoordinator._do_heartbeat)
-        assert isinstance(Fetcher.error_future, property)
 
     def test_a_rebalance_is_told_before_and_after(self):
         for moment in ("on_partitions_revoked", "on_partitions_assigned"):

@@ -1,0 +1,106 @@
+"""What is read, from whom, and what an answer brings of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.record.memory_records import MemoryRecords
+
+from app.runtime.evidence import Evidence
+from app.runtime.hosting.fetch_session import READ_COMMITTED, FetchSession
+
+if TYPE_CHECKING:
+    from aiokafka import TopicPartition
+
+    from app.runtime.hosting.fetch_session import Told
+
+Row = tuple[int, int, "bytes | None", "bytes | None"]
+"""(offset, timestamp in ms, key, value)."""
+
+
+class Fetched(NamedTuple):
+    """What came for one topic partition since it was last asked.
+
+    `size_bytes` is that of keys and values. `drained`: the log ended after these rows (the last stable offset), as of
+    the fetches this speaks of, until something else is told of the log; None: it did not, or that is not known.
+    """
+
+    rows: list[Row]
+    size_bytes: int
+    drained: Evidence | None
+
+
+class Broker:
+    """One broker that is fetched from.
+
+    Attributes:
+        evidence: of the logs of it that are at their ends.
+        wanted: set when the session has something to ask for.
+        taken: set when what the last answer told has been taken.
+        sent_s: when the last fetch was sent, monotonic.
+        is_lost: it has not answered the last one.
+    """
+
+    def __init__(self, node: int) -> None:
+        self.node = node
+        self.session = FetchSession()
+        self.evidence = Evidence()
+        self.wanted = asyncio.Event()
+        self.taken = asyncio.Event()
+        self.sent_s = 0.0
+        self.is_lost = False
+
+
+class Answered(NamedTuple):
+    """What a broker has answered to fetch `number`, sent at `sent_ms` (wall time); see `fetch_session.Answer`."""
+
+    broker: Broker
+    number: int
+    sent_ms: int
+    told: list[Told]
+    complete: bool
+
+    def is_outdone(self, broker: Broker) -> bool:
+        """Another answer of this broker says all that this one does."""
+        return self.broker is broker and not self.told
+
+
+class Log:
+    """One topic partition that is read.
+
+    Attributes:
+        position: offset of the next row to take.
+        highwater: offset after its last record, as last told; None before that.
+        broker: which it is fetched from; None while it is fetched from nobody.
+    """
+
+    __slots__ = ("broker", "highwater", "position", "where")
+
+    def __init__(self, where: TopicPartition, position: int) -> None:
+        self.where = where
+        self.position = position
+        self.highwater: int | None = None
+        self.broker: Broker | None = None
+
+    def take(self, told: Told) -> tuple[list[Row], int]:
+        """The committed rows that an answer brings, and the size of their keys and values; the position moves behind them.
+
+        Raises aiokafka's CorruptRecordException for a batch whose checksum is wrong.
+        """
+        self.highwater = told.highwater
+        batches = MemoryRecords(told.records)
+        if not batches.has_next():
+            return [], 0
+        records = PartitionRecords(
+            self.where, batches, told.aborted, self.position, None, None, True, READ_COMMITTED
+        )
+        records._consumer_record = _row  # noqa: SLF001  spares the object made of each
+        rows: list[Row] = list(records)
+        self.position = records.next_fetch_offset
+        return rows, sum([len(key or b"") + len(value or b"") for _, _, key, value in rows])
+
+
+def _row(_where: TopicPartition, record: Any) -> Row:
+    return record.offset, record.timestamp, record.key, record.value
