@@ -86,7 +86,7 @@ class Intake(ConsumerRebalanceListener):
         )
         self._fetching = Fetching(host.client_options, host.application, self._assignor, **consumer_options)
         self._holdings = Holdings(host.folder)
-        self.standbys = Standbys(host, self.processors, self._holdings.offsets, self._fetching.rejoin)
+        self.standbys = Standbys(host, self.processors, self._holdings.offsets, self._fetching.group.rejoin)
         self.restoring: dict[Unit, tuple[int, int]] = {}
         """(done, total) changelog offsets of every unit whose state is being restored."""
         self._waiting: dict[Unit, Partition] = {}
@@ -238,7 +238,7 @@ class Intake(ConsumerRebalanceListener):
         self._fetching.wake()
 
     async def _take_over(self, assigned: list[TopicPartition]) -> None:
-        generation = self._fetching.generation
+        generation = self._fetching.group.generation
         units = self._units(assigned)
         kept = {unit for unit, held in self.partitions.items() if unit in units and held.phase is Phase.HELD}
         new = [unit for unit in units if unit not in kept]
@@ -252,7 +252,7 @@ class Intake(ConsumerRebalanceListener):
         results = await asyncio.gather(
             *(partition.fence() for partition in opened.values()), return_exceptions=True
         )
-        if self._fetching.generation != generation:
+        if self._fetching.group.generation != generation:
             for partition in opened.values():
                 await partition.close()
             return
@@ -366,7 +366,7 @@ class Intake(ConsumerRebalanceListener):
 
     async def _look_for_gaps(self, partition: Partition) -> None:
         """Refuse an input that has lost records we have not applied. Raises UserError: no retry would find them."""
-        starts = await self._fetching.starts_of(partition.inputs.values())
+        starts = await self._fetching.group.starts_of(partition.inputs.values())
         self._starts.update(starts)
         for name, where in partition.inputs.items():
             offset = partition.position.offsets.get(name)
@@ -397,7 +397,7 @@ class Intake(ConsumerRebalanceListener):
         self._leave(unit)
         await broken.close()
         await asyncio.sleep(REOPEN_AFTER_S[min(failures, len(REOPEN_AFTER_S) - 1)])
-        if self._fetching.generation < 0:
+        if self._fetching.group.generation < 0:
             # Out of the group, most likely a worker that was frozen: opening it would fence its rightful owner. When the
             # group takes us back, the assignment opens what is ours then.
             self._opening.pop(unit, None)
@@ -441,7 +441,7 @@ class Intake(ConsumerRebalanceListener):
         try:
             if offsets:
                 async with asyncio.timeout(5):
-                    await self._fetching.consumer.commit(offsets)
+                    await self._fetching.group.commit(offsets)
         except (KafkaError, TimeoutError) as error:
             log.debug("lag not reported: %r", error)
 

@@ -145,8 +145,7 @@ async def committed_reader(
     )
     await fetching.start_alone(places)
     try:
-        consumer = fetching.consumer
-        starts = await (consumer.beginning_offsets if from_beginning else consumer.end_offsets)(list(places))
+        starts = await (fetching.group.starts_of if from_beginning else fetching.group.ends_of)(places)
         for place, offset in starts.items():
             fetching.read(place, offset)
         yield CommittedReader(fetching, starts, ends)

@@ -25,9 +25,8 @@ INPUTS = ("score", "activity")
 class Reads:
     """Stands for the fetching: knows from where each input is read."""
 
-    generation = 2
-
     def __init__(self) -> None:
+        self.group = SimpleNamespace(generation=2, rejoin=lambda: None)
         self.positions: dict[TopicPartition, int] = {}
 
     def read(self, where: TopicPartition, offset: int) -> None:
@@ -38,9 +37,6 @@ class Reads:
             self.positions.pop(where, None)
 
     def wake(self) -> None:
-        pass
-
-    def rejoin(self) -> None:
         pass
 
 

@@ -67,7 +67,7 @@ class Answered(NamedTuple):
         return self.broker is broker and not self.told
 
 
-class Log:
+class LogReader:
     """One topic partition that is read.
 
     Attributes:

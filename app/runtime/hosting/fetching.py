@@ -1,9 +1,8 @@
 """Reading the inputs: one fetch after the other from each broker, each seen for itself.
 
-Of aiokafka the consumer is used to be a member of a group and to ask for offsets, its client for connections and to
-know the cluster, and its reading of record batches. Its own loop of fetches is stopped: it walks through all that is
-assigned at each fetch, tells neither when a fetch was sent nor what it found at the end of a log, which is needed to
-know that an input is drained, and makes an object of each record. `tests/runtime/hosting` names the private parts.
+So it is known when a fetch was sent and what it found at the end of each log, which says that an input is drained; and
+what a fetch costs grows with what is busy, not with what is read (decision 11). Of aiokafka are the connections, what is
+known of the cluster, and the reading of record batches.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import (
     KafkaError,
     NoError,
@@ -24,8 +22,8 @@ from aiokafka.errors import (
 )
 
 from app.runtime.evidence import Evidence
-from app.runtime.hosting.fetched import Answered, Broker, Fetched, Log
-from app.runtime.refusals import REFUSALS
+from app.runtime.hosting.fetched import Answered, Broker, Fetched, LogReader
+from app.runtime.hosting.membership import Membership
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
 
     from app.runtime.hosting.fetch_session import Told
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 FETCH_BYTES = 4 << 20
 """Of one partition in one fetch, at most."""
@@ -57,15 +55,17 @@ BACKOFF_S = 0.1
 
 
 class Fetching:
-    """The consumer of one worker. On the event loop it was made in; nothing blocks.
+    """What a worker or reader reads. On the event loop it was made in; nothing blocks.
 
     `sent` counts the fetches sent so far, from all brokers; it is the clock of `runtime.merge`.
 
     Args:
-        group, assignor: None for a reader that is a member of no group.
+        client_options, group, assignor, options: see `Membership`.
         idle_wait_ms, fetch_bytes: in place of `IDLE_WAIT_MS` and `FETCH_BYTES`.
         skip_lost: where a log no longer holds the offset, read on with the first one it holds; else that is an error.
-        options: of the group's consumer.
+
+    Attributes:
+        group: the membership, through which offsets are asked for and written.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Fetching:
         self._idle_wait_ms = self._wait_ms = idle_wait_ms
         self._fetch_bytes = fetch_bytes
         self._skip_lost = skip_lost
-        self._logs: dict[TopicPartition, Log] = {}
+        self._readers: dict[TopicPartition, LogReader] = {}
         self._paused: set[TopicPartition] = set()
         self._leaderless: set[TopicPartition] = set()
         self._brokers: dict[int, Broker] = {}
@@ -92,69 +92,35 @@ class Fetching:
         self._arrived = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._looking_for_leaders = False
-        self.consumer = AIOKafkaConsumer(
-            **{
-                **client_options,
-                "group_id": group,
-                "partition_assignment_strategy": [] if assignor is None else [assignor],
-                "enable_auto_commit": False,
-                "auto_offset_reset": "none",
-                "metadata_max_age_ms": 60_000,
-                **options,
-            }
-        )
-        self._client = self.consumer._client  # noqa: SLF001  a seam of this package
+        self.group = Membership(client_options, group, assignor, isolation_level="read_committed", **options)
+        self._client = self.group.client
 
     async def start(self, topics: Iterable[str], listener: ConsumerRebalanceListener) -> None:
         """Connect and join the group; the listener is called on this loop. It says what is read."""
-        await self._connect()
-        self.consumer.subscribe(list(topics), listener=listener)
+        await self.group.join(topics, listener)
 
     async def start_alone(self, places: Iterable[TopicPartition]) -> None:
-        """Connect as a member of no group (`group` is None), to read some of these partitions."""
-        await self._connect()
-        # Has the client know where they are, and the consumer's own tasks begin: stopped before they have, it raises
-        # their CancelledError.
-        self.consumer.assign(list(places))
-        await asyncio.sleep(0)
-
-    async def _connect(self) -> None:
-        await self.consumer.start()
-        self.consumer._fetcher._fetch_task.cancel()  # noqa: SLF001
+        """Connect as a member of no group, to read some of these partitions."""
+        await self.group.stay_alone(places)
 
     async def stop(self) -> None:
-        """Leave the group and disconnect."""
+        """Read no more, leave the group and disconnect."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.consumer.stop()
-
-    @property
-    def generation(self) -> int:
-        """The group's generation this consumer is a member of; -1 when of none."""
-        generation: int = self.consumer._coordinator.generation  # noqa: SLF001
-        return generation
-
-    def rejoin(self) -> None:
-        """Have the group share out its work anew, as soon as it can."""
-        self.consumer._coordinator.request_rejoin()  # noqa: SLF001
-
-    async def starts_of(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        """Offset of the first record each log still holds. Asks the brokers."""
-        starts: dict[TopicPartition, int] = await self.consumer.beginning_offsets(list(places))
-        return starts
+        await self.group.stop()
 
     def read(self, where: TopicPartition, offset: int) -> None:
         """Read a partition from this offset on. What has come of it before is void, as is what its caller has as evidence."""
         self.leave(where)
-        self._logs[where] = Log(where, offset)
+        self._readers[where] = LogReader(where, offset)
         self._find_broker(where)
 
     def leave(self, *places: TopicPartition) -> None:
         """Read these no more."""
         for where in places:
             self._let_go(where)
-            self._logs.pop(where, None)
+            self._readers.pop(where, None)
             self._paused.discard(where)
 
     def pause(self, *places: TopicPartition) -> None:
@@ -179,18 +145,18 @@ class Fetching:
 
     def end_of(self, where: TopicPartition) -> int | None:
         """Offset after the last record of the log when it was last fetched; None before that."""
-        log = self._logs.get(where)
-        return None if log is None else log.highwater
+        reader = self._readers.get(where)
+        return None if reader is None else reader.highwater
 
     def has_all(self, where: TopicPartition) -> bool:
         """Whether the last fetch found nothing beyond what has been taken, be it of an open transaction."""
-        log = self._logs.get(where)
-        return log is not None and log.highwater is not None and log.position >= log.highwater
+        reader = self._readers.get(where)
+        return reader is not None and reader.highwater is not None and reader.position >= reader.highwater
 
     def position(self, where: TopicPartition) -> int:
         """Offset of the next record to come: behind what has been taken, and what no reader gets to see."""
-        log = self._logs.get(where)
-        return -1 if log is None else log.position
+        reader = self._readers.get(where)
+        return -1 if reader is None else reader.position
 
     def hurry(self, *, urgent: bool) -> None:
         """Whether an answer that nothing has come is wanted at once, from the next fetch on."""
@@ -215,7 +181,7 @@ class Fetching:
         there is one (authorization, corrupt record, a log that no longer holds the offset: `OffsetOutOfRangeError`), and
         what keeps the consumer from its work for good.
         """
-        self._attend()
+        self.group.attend()
         self._arrived.clear()
         if self._errors:
             raise self._errors.pop(0)
@@ -223,73 +189,53 @@ class Fetching:
         taken: dict[TopicPartition, Fetched] = {}
         for broker, number, sent_ms, told, complete in answers:
             for each in told:
-                log = self._logs.get(each.where)
-                if log is not None and log.broker is broker and not broker.session.is_void(each.where):
-                    taken[each.where] = self._told(log, broker, each)
+                reader = self._readers.get(each.where)
+                if reader is not None and reader.broker is broker and not broker.session.is_void(each.where):
+                    taken[each.where] = self._told(reader, broker, each)
             if complete:
                 broker.evidence.number, broker.evidence.sent_ms = number, sent_ms
             broker.taken.set()
         return taken
 
-    def _told(self, log: Log, broker: Broker, told: Told) -> Fetched:
+    def _told(self, reader: LogReader, broker: Broker, told: Told) -> Fetched:
         """Take in what an answer tells of a log that is read."""
         error = for_code(told.error)
         if error is not NoError:
-            self._failed(log, error)
+            self._failed(reader, error)
             return Fetched([], 0, None)
-        before = log.position
+        before = reader.position
         try:
-            rows, size_bytes = log.take(told)
+            rows, size_bytes = reader.take(told)
         except KafkaError as corrupt:
             self._fail(corrupt)
             return Fetched([], 0, None)
-        if log.position != before:
-            broker.session.move(log.where, log.position)
-        return Fetched(rows, size_bytes, broker.evidence if log.position >= told.lso else None)
+        if reader.position != before:
+            broker.session.move(reader.where, reader.position)
+        return Fetched(rows, size_bytes, broker.evidence if reader.position >= told.lso else None)
 
-    def _failed(self, log: Log, error: type[KafkaError]) -> None:
-        where = log.where
+    def _failed(self, reader: LogReader, error: type[KafkaError]) -> None:
+        where = reader.where
         if error is OffsetOutOfRangeError and self._skip_lost:
             self._let_go(where)
-            self._spawn(self._begin_again(log), f"start of {where}")
+            self._spawn(self._begin_again(reader), f"start of {where}")
         elif error is OffsetOutOfRangeError:
-            self._fail(OffsetOutOfRangeError({where: log.position}))
+            self._fail(OffsetOutOfRangeError({where: reader.position}))
         elif error is TopicAuthorizationFailedError:
             self._fail(TopicAuthorizationFailedError(where.topic))
         else:
-            logger.info("%s-%d cannot be fetched: %s", where.topic, where.partition, error.__name__)
+            log.info("%s-%d cannot be fetched: %s", where.topic, where.partition, error.__name__)
             self._let_go(where)
             self._look_for_leader(where)
 
-    async def _begin_again(self, log: Log) -> None:
-        starts = await self.starts_of([log.where])
-        if self._logs.get(log.where) is log:
-            self.read(log.where, starts[log.where])
-
-    def _attend(self) -> None:
-        """What aiokafka's own way to records does at each call.
-
-        A consumer nobody asks for records leaves its group after five minutes and does not come back; and what its
-        group's coordinator has met is held until somebody hears of it.
-        """
-        with self.consumer._subscription.fetch_context():  # noqa: SLF001
-            pass
-        coordinator = self.consumer._coordinator  # noqa: SLF001
-        try:
-            coordinator.check_errors()
-        except REFUSALS:
-            raise
-        except KafkaError as error:
-            if coordinator._coordination_task.done():  # noqa: SLF001
-                raise
-            # Its heartbeats may have ended with the error: joining again begins new ones.
-            logger.warning("the consumer group has failed, and is joined again: %r", error)
-            coordinator.request_rejoin()
+    async def _begin_again(self, reader: LogReader) -> None:
+        starts = await self.group.starts_of([reader.where])
+        if self._readers.get(reader.where) is reader:
+            self.read(reader.where, starts[reader.where])
 
     def _find_broker(self, where: TopicPartition) -> None:
         """Have a log fetched from the broker that leads it, as soon as that is known."""
-        log = self._logs.get(where)
-        if log is None or where in self._paused:
+        reader = self._readers.get(where)
+        if reader is None or where in self._paused:
             return
         node = self._client.cluster.leader_for_partition(where)
         if node is None or node < 0:
@@ -299,17 +245,17 @@ class Fetching:
         if broker is None:
             broker = self._brokers[node] = Broker(node)
             self._spawn(self._fetch_from(broker), f"fetches from broker {node}")
-        log.broker = broker
-        broker.session.want(where, log.position)
+        reader.broker = broker
+        broker.session.want(where, reader.position)
         broker.wanted.set()
 
     def _let_go(self, where: TopicPartition) -> None:
         """Have a log fetched from nobody."""
         self._leaderless.discard(where)
-        log = self._logs.get(where)
-        if log is not None and log.broker is not None:
-            log.broker.session.drop(where)
-            log.broker = None
+        reader = self._readers.get(where)
+        if reader is not None and reader.broker is not None:
+            reader.broker.session.drop(where)
+            reader.broker = None
 
     def _look_for_leader(self, where: TopicPartition) -> None:
         self._leaderless.add(where)
@@ -365,7 +311,7 @@ class Fetching:
 
     async def _lose(self, broker: Broker, error: KafkaError) -> None:
         """A broker does not answer: others may lead by now what it led."""
-        logger.log(
+        log.log(
             logging.DEBUG if broker.is_lost else logging.WARNING,
             "broker %d does not answer a fetch: %r",
             broker.node,
@@ -374,7 +320,7 @@ class Fetching:
         broker.is_lost = True
         # What it says when it answers again is of the logs it leads then.
         broker.evidence = Evidence()
-        for where in [where for where, log in self._logs.items() if log.broker is broker]:
+        for where in [where for where, reader in self._readers.items() if reader.broker is broker]:
             self._let_go(where)
             self._look_for_leader(where)
         await asyncio.sleep(BACKOFF_S)

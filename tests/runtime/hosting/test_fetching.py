@@ -333,7 +333,7 @@ class TestEvidence:
         await reader.later(reader.quiet)
 
     async def test_nor_is_one_that_never_came(self, reader: Reader, monkeypatch: pytest.MonkeyPatch):
-        client = reader.fetching.consumer._client
+        client = reader.fetching.group.client
         send = client.send
 
         async def lose(node_id: int, request: Any, **options: Any) -> Any:
@@ -358,7 +358,7 @@ class TestEvidence:
 class TestPace:
     async def test_what_is_urgent_is_asked_for_with_a_short_wait(self, reader: Reader):
         requests: list[SessionFetch] = []
-        client = reader.fetching.consumer._client
+        client = reader.fetching.group.client
         send = client.send
 
         async def note(node_id: int, request: Any, **options: Any) -> Any:
@@ -394,7 +394,7 @@ class TestPace:
 
 class TestGroup:
     async def test_it_is_a_member_of_a_generation(self, reader: Reader):
-        assert reader.fetching.generation > 0
+        assert reader.fetching.group.generation > 0
 
     async def test_it_stays_in_its_group_for_as_long_as_somebody_takes(self, kafka: Kafka):
         """Aiokafka counts what is asked for through its own interface only, and leaves after five minutes without."""
@@ -406,25 +406,25 @@ class TestGroup:
             heartbeat_interval_ms=50,
         )
         await reader.start()
-        generation, until = reader.fetching.generation, time.monotonic() + 1
+        generation, until = reader.fetching.group.generation, time.monotonic() + 1
         await reader.until(lambda: time.monotonic() > until)
         await reader.later(reader.quiet)
-        assert reader.fetching.generation == generation
+        assert reader.fetching.group.generation == generation
         await reader.fetching.stop()
 
     async def test_what_its_coordinator_has_met_has_it_join_again(self, reader: Reader):
         """The coordinator does nothing more until somebody hears of it, not even send heartbeats."""
-        coordinator = reader.fetching.consumer._coordinator
-        generation = reader.fetching.generation
+        coordinator = reader.fetching.group._consumer._coordinator
+        generation = reader.fetching.group.generation
         coordinator._heartbeat_task.cancel()
         told = asyncio.create_task(coordinator._push_error_to_user(KafkaError("met")))
         await asyncio.sleep(0)
-        await reader.until(lambda: told.done() and reader.fetching.generation > generation)
+        await reader.until(lambda: told.done() and reader.fetching.group.generation > generation)
         await reader.produce(b"1")
         await reader.until(lambda: reader.values(reader.busy) == [b"1"])
 
     async def test_what_no_other_try_mends_is_raised(self, reader: Reader):
-        coordinator = reader.fetching.consumer._coordinator
+        coordinator = reader.fetching.group._consumer._coordinator
         coordinator._pending_exception = GroupAuthorizationFailedError("group")
         with pytest.raises(GroupAuthorizationFailedError):
             reader.fetching.take()
@@ -451,14 +451,16 @@ def _refuse(monkeypatch: pytest.MonkeyPatch, where: TopicPartition, code: int) -
 
 async def test_what_keeps_the_consumer_out_of_its_group_is_raised(reader: Reader):
     """The client keeps it for whoever asks for records, and coordinates nothing until then."""
-    reader.fetching.consumer._coordinator._pending_exception = GroupAuthorizationFailedError("group")
+    reader.fetching.group._consumer._coordinator._pending_exception = GroupAuthorizationFailedError("group")
     with pytest.raises(GroupAuthorizationFailedError):
         reader.fetching.take()
 
 
 async def test_after_an_answer_nobody_expected_the_group_is_joined_again(reader: Reader):
     """Such as that of a broker which has just become the group's coordinator."""
-    generation = reader.fetching.generation
-    reader.fetching.consumer._coordinator._pending_exception = KafkaError("Unexpected exception in heartbeat")
+    generation = reader.fetching.group.generation
+    reader.fetching.group._consumer._coordinator._pending_exception = KafkaError(
+        "Unexpected exception in heartbeat"
+    )
     reader.fetching.take()
-    await reader.until(lambda: reader.fetching.generation > generation)
+    await reader.until(lambda: reader.fetching.group.generation > generation)

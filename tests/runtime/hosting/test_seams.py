@@ -53,7 +53,15 @@ from app.runtime import (
     store,
     writer,
 )
-from app.runtime.hosting import app, fetch_session, fetched, fetching, producer, transaction_requests
+from app.runtime.hosting import (
+    app,
+    fetch_session,
+    fetched,
+    fetching,
+    membership,
+    producer,
+    transaction_requests,
+)
 from app.runtime.refusals import REFUSALS
 
 if TYPE_CHECKING:
@@ -85,7 +93,9 @@ def private_names(module: ModuleType) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("module", [app, fetch_session, fetched, fetching, producer, transaction_requests])
+@pytest.mark.parametrize(
+    "module", [app, fetch_session, fetched, fetching, membership, producer, transaction_requests]
+)
 def test_every_private_part_that_is_used_is_named_here(module: ModuleType):
     assert private_names(module) <= private_names(sys.modules[__name__])
 
@@ -104,7 +114,7 @@ def test_the_version_is_the_one_that_is_pinned(package: str):
 
 
 class TestFetcher:
-    """aiokafka: the loop that sends fetches, stopped by app/runtime/hosting/fetching.py, which sends its own."""
+    """aiokafka: the loop that sends fetches, stopped by app/runtime/hosting/membership.py; ours is fetching.py."""
 
     @pytest.mark.broker
     async def test_a_started_consumer_has_one_which_can_be_stopped(self, kafka: Kafka):

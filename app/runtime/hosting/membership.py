@@ -1,0 +1,119 @@
+"""Being a member of the consumer group, or of none: who shares out the partitions, and what is asked about offsets.
+
+An aiokafka consumer does this, with its own loop of fetches stopped: that walks through all that is assigned at each fetch,
+tells neither when a fetch was sent nor what it found at the end of a log, and makes an object of each record.
+`tests/runtime/hosting` names its private parts that are used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+
+from app.runtime.refusals import REFUSALS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from aiokafka import TopicPartition
+    from aiokafka.abc import ConsumerRebalanceListener
+    from aiokafka.client import AIOKafkaClient
+
+log = logging.getLogger(__name__)
+
+
+class Membership:
+    """The consumer of one worker or reader. On the event loop it was made in; nothing blocks.
+
+    Args:
+        group, assignor: None for a reader that is a member of no group.
+        options: of the consumer.
+
+    Attributes:
+        client: its connections, and what it knows of the cluster.
+    """
+
+    def __init__(
+        self, client_options: Mapping[str, Any], group: str | None, assignor: type | None, **options: Any
+    ) -> None:
+        self._consumer = AIOKafkaConsumer(
+            **{
+                **client_options,
+                "group_id": group,
+                "partition_assignment_strategy": [] if assignor is None else [assignor],
+                "enable_auto_commit": False,
+                "auto_offset_reset": "none",
+                "metadata_max_age_ms": 60_000,
+                **options,
+            }
+        )
+        self.client: AIOKafkaClient = self._consumer._client  # noqa: SLF001  a seam of this package
+
+    async def join(self, topics: Iterable[str], listener: ConsumerRebalanceListener) -> None:
+        """Connect and join the group; the listener is called on this loop."""
+        await self._connect()
+        self._consumer.subscribe(list(topics), listener=listener)
+
+    async def stay_alone(self, places: Iterable[TopicPartition]) -> None:
+        """Connect as a member of no group (`group` is None), to read some of these partitions."""
+        await self._connect()
+        # Has the client know where they are, and the consumer's own tasks begin: stopped before they have, it raises
+        # their CancelledError.
+        self._consumer.assign(list(places))
+        await asyncio.sleep(0)
+
+    async def _connect(self) -> None:
+        await self._consumer.start()
+        self._consumer._fetcher._fetch_task.cancel()  # noqa: SLF001
+
+    async def stop(self) -> None:
+        """Leave the group and disconnect."""
+        await self._consumer.stop()
+
+    @property
+    def generation(self) -> int:
+        """The group's generation this consumer is a member of; -1 when of none."""
+        generation: int = self._consumer._coordinator.generation  # noqa: SLF001
+        return generation
+
+    def rejoin(self) -> None:
+        """Have the group share out its work anew, as soon as it can."""
+        self._consumer._coordinator.request_rejoin()  # noqa: SLF001
+
+    def attend(self) -> None:
+        """Say that somebody is at work, and hear what the group's coordinator has met; to be called again and again.
+
+        A consumer nobody asks for records leaves its group after five minutes and does not come back; and what its
+        coordinator has met is held until somebody hears of it. Raises what keeps it from its work for good.
+        """
+        with self._consumer._subscription.fetch_context():  # noqa: SLF001
+            pass
+        coordinator = self._consumer._coordinator  # noqa: SLF001
+        try:
+            coordinator.check_errors()
+        except REFUSALS:
+            raise
+        except KafkaError as error:
+            if coordinator._coordination_task.done():  # noqa: SLF001
+                raise
+            # Its heartbeats may have ended with the error: joining again begins new ones.
+            log.warning("the consumer group has failed, and is joined again: %r", error)
+            coordinator.request_rejoin()
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Write these as the group's offsets. Asks the brokers."""
+        await self._consumer.commit(dict(offsets))
+
+    async def starts_of(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """Offset of the first record each log still holds. Asks the brokers."""
+        starts: dict[TopicPartition, int] = await self._consumer.beginning_offsets(list(places))
+        return starts
+
+    async def ends_of(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """Offset after the last record of each log that a reader of committed records gets to see. Asks the brokers."""
+        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(list(places))
+        return ends
