@@ -9,7 +9,10 @@ import pytest
 from aiokafka import TopicPartition
 
 from app.runtime import intake as module
+from app.runtime.evidence import Evidence
+from app.runtime.hosting.fetched import Fetched
 from app.runtime.intake import Intake
+from app.runtime.merge import MAX_BUFFERED_BYTES, Merge
 from app.runtime.partition import Phase
 from app.runtime.processor import Processor
 from tests.runtime.conftest import ThingCore
@@ -27,6 +30,10 @@ class Reads:
 
     def __init__(self) -> None:
         self.group = SimpleNamespace(generation=2, rejoin=lambda: None)
+        self.sent = 1
+        self.fetched: dict[TopicPartition, Fetched] = {}
+        self.paused: set[TopicPartition] = set()
+        self.is_urgent = False
         self.positions: dict[TopicPartition, int] = {}
 
     def read(self, where: TopicPartition, offset: int) -> None:
@@ -35,6 +42,19 @@ class Reads:
     def leave(self, *places: TopicPartition) -> None:
         for where in places:
             self.positions.pop(where, None)
+
+    def take(self) -> dict[TopicPartition, Fetched]:
+        fetched, self.fetched = self.fetched, {}
+        return fetched
+
+    def pause(self, where: TopicPartition) -> None:
+        self.paused.add(where)
+
+    def resume(self, where: TopicPartition) -> None:
+        self.paused.discard(where)
+
+    def hurry(self, *, urgent: bool) -> None:
+        self.is_urgent = urgent
 
     def wake(self) -> None:
         pass
@@ -66,6 +86,28 @@ class Held:
         self.seen_on_closing = dict(self._reads.positions)
 
 
+class Ready:
+    """A partition that is read; keeps what it is given, and how often it was looked at."""
+
+    def __init__(self, host: Host, number: int) -> None:
+        self.inputs = {name: TopicPartition(host.full_name(name), number) for name in INPUTS}
+        self.merge = Merge({name: rank for rank, name in enumerate(INPUTS)}, {})
+        self.room = True
+        self.looks = self.nudges = 0
+        self.batches: list[list[Any]] = []
+
+    @property
+    def has_room(self) -> bool:
+        self.looks += 1
+        return self.room
+
+    def lease(self) -> int:
+        return 0
+
+    def nudge(self) -> None:
+        self.nudges += 1
+
+
 @pytest.fixture
 def intake(make_host: Callable[..., Host], monkeypatch: pytest.MonkeyPatch) -> Intake:
     monkeypatch.setattr(module, "Fetching", lambda *_, **__: Reads())
@@ -75,7 +117,10 @@ def intake(make_host: Callable[..., Host], monkeypatch: pytest.MonkeyPatch) -> I
     processor = Processor(
         name="members", inputs=INPUTS, key_field="member_id", rerouted="internal-rerouted", make_core=core
     )
-    deliver: Any = None
+
+    async def deliver(partition: Any, _lease: int, batch: list[Any]) -> None:
+        partition.batches.append(batch)
+
     return Intake(make_host(), [processor], deliver, lambda *_: None)
 
 
@@ -111,3 +156,84 @@ async def test_nothing_is_read_while_the_group_shares_out_anew(intake: Intake):
     await intake.on_partitions_revoked(held.inputs.values())
     assert held.is_on_hold
     assert reads.positions == {}
+
+
+class TestHandingOut:
+    @pytest.fixture
+    def partitions(self, intake: Intake) -> list[Ready]:
+        """Two, both inputs of which are known to hold nothing."""
+        partitions: list[Any] = [Ready(intake.host, number) for number in (0, 1)]
+        for number, partition in enumerate(partitions):
+            intake.partitions["members", number] = partition
+        self.tell(intake, partitions, Evidence(1, 1))
+        return partitions
+
+    @staticmethod
+    def tell(intake: Intake, partitions: list[Any], evidence: Evidence | None) -> None:
+        reads: Any = intake._fetching
+        for partition in partitions:
+            reads.fetched |= {where: Fetched([], 0, evidence) for where in partition.inputs.values()}
+        intake._feed()
+
+    @staticmethod
+    def bring(intake: Intake, partition: Ready, offset: int, size_bytes: int = 2) -> None:
+        reads: Any = intake._fetching
+        rows: Any = [(offset, 10, b"k", b"v")]
+        reads.fetched[partition.inputs["score"]] = Fetched(rows, size_bytes, Evidence(reads.sent, 1))
+        intake._feed()
+
+    async def test_an_answer_costs_those_only_who_have_something_to_apply(
+        self, intake: Intake, partitions: list[Ready]
+    ):
+        busy, quiet = partitions
+        self.bring(intake, busy, 0)
+        await intake._hand_out()
+        self.tell(intake, [busy], Evidence(2, 2))
+        await intake._hand_out()
+        await intake._hand_out()
+        assert [len(batch) for batch in busy.batches] == [1]
+        assert busy.looks == 2
+        assert quiet.looks == 0
+
+    @pytest.mark.parametrize("room", [True, False])
+    async def test_it_is_urgent_while_evidence_is_missing_for_what_came(
+        self, intake: Intake, partitions: list[Ready], room: bool
+    ):
+        """Also while a commit is under way: a fetch that waits for something to come would outlast it."""
+        reads: Any = intake._fetching
+        busy = partitions[0]
+        busy.room = room
+        self.bring(intake, busy, 0)
+        await intake._hand_out()
+        assert reads.is_urgent
+        self.tell(intake, [busy], Evidence(2, 2))
+        await intake._hand_out()
+        assert not reads.is_urgent
+        assert len(busy.batches) == room
+
+    async def test_what_is_full_is_paused_and_nothing_is_known_of_its_end_until_it_is_read_again(
+        self, intake: Intake, partitions: list[Ready]
+    ):
+        reads: Any = intake._fetching
+        busy = partitions[0]
+        self.bring(intake, busy, 0, MAX_BUFFERED_BYTES)
+        assert reads.paused == {busy.inputs["score"]}
+        self.tell(intake, [busy], None)
+        reads.fetched[busy.inputs["activity"]] = Fetched([], 0, Evidence(9, 9))
+        intake._feed()
+        await intake._hand_out()
+        assert len(busy.batches) == 1
+        assert reads.paused == set()
+        assert busy.merge.drained_until_ms() == -1
+
+    async def test_who_has_nothing_to_apply_looks_for_timers_now_and_then(
+        self, intake: Intake, partitions: list[Ready], monkeypatch: pytest.MonkeyPatch
+    ):
+        now_s = [100.0]
+        monkeypatch.setattr(module.time, "monotonic", lambda: now_s[0])
+        busy, quiet = partitions
+        self.bring(intake, busy, 0)
+        for passed_s, nudges in ((0, 1), (0.01, 1), (module.NUDGE_EVERY_S, 2)):
+            now_s[0] = 100.0 + passed_s
+            intake._nudge()
+            assert (quiet.nudges, busy.nudges) == (nudges, 0)
