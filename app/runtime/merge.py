@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from app.runtime.evidence import Evidence
 
 MAX_BATCH = 5_000
+
+FIRST_BATCH = 500
+"""Where a backlog was found on opening, the first answers come after this many records of each partition; each batch may then
+be twice as large as the one before.
+"""
+
 MAX_BUFFERED_BYTES = 8 * 1024 * 1024
 
 _RECORD_OVERHEAD_BYTES = 200
@@ -86,6 +92,7 @@ class Merge:
             topic: _Input(topic, rank, next_offsets.get(topic, 0)) for topic, rank in ranks.items()
         }
         self._order = sorted(self._inputs.values(), key=lambda source: source.rank)
+        self._limit = FIRST_BATCH
         self.buffered = 0
         """Records that have come and are not taken yet."""
 
@@ -153,8 +160,8 @@ class Merge:
             return None
         return min([source.evidence.sent_ms for source in self._order])
 
-    def take(self, limit: int = MAX_BATCH) -> list[InputRecord]:
-        """The next records in merged order, at most `limit`; empty when none may be taken yet.
+    def take(self, limit: int | None = None) -> list[InputRecord]:
+        """The next records in merged order, at most `limit` where given; empty when none may be taken yet.
 
         The list is sorted by (append time, rank, offset): a record that sorts before one already taken begins the
         next list. So a batch sorted again is the same batch, which is what a replay of the journal relies on.
@@ -162,6 +169,7 @@ class Merge:
         batch: list[InputRecord] = []
         if not self.buffered:
             return batch
+        limit = self._limit if limit is None else limit
         last = (-1, -1, -1)
         while len(batch) < limit:
             heads = [source for source in self._order if source.buffer]
@@ -175,6 +183,8 @@ class Merge:
                 break
             last = batch[-1][:3]
         self.buffered -= len(batch)
+        if batch:
+            self._limit = min(2 * self._limit, MAX_BATCH)
         return batch
 
     @staticmethod

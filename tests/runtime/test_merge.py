@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from app.runtime import merge as module
 from app.runtime.evidence import Evidence
-from app.runtime.merge import MAX_BATCH, Merge
+from app.runtime.merge import FIRST_BATCH, MAX_BATCH, Merge
 
 RANKS = {"command": 3, "score": 7, "activity": 9}
 
@@ -161,10 +161,12 @@ class TestEvidence:
 
 
 class TestBatches:
-    def test_a_batch_is_bounded(self, merge: Merge):
-        feed(merge, "activity", *range(MAX_BATCH + 3))
+    def test_batches_grow_until_they_are_as_large_as_they_may_be(self, merge: Merge):
+        """So that the first answers after an opening do not wait for the whole backlog."""
+        feed(merge, "activity", *range(3 * MAX_BATCH))
         drain(merge, *RANKS, at=1)
-        assert [len(merge.take()) for _ in range(3)] == [MAX_BATCH, 3, 0]
+        sizes = [len(merge.take()) for _ in range(7)]
+        assert sizes == [FIRST_BATCH, 1_000, 2_000, 4_000, MAX_BATCH, 2_500, 0]
 
     def test_a_smaller_limit_holds_for_one_call(self, merge: Merge):
         feed(merge, "activity", 1, 2, 3)

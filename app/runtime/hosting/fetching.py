@@ -75,13 +75,13 @@ class Fetching:
         assignor: type | None,
         *,
         idle_wait_ms: int = IDLE_WAIT_MS,
-        fetch_bytes: int = FETCH_BYTES,
+        fetch_bytes: int | None = None,
         skip_lost: bool = False,
         **options: Any,
     ) -> None:
         self.sent = 0
         self._idle_wait_ms = self._wait_ms = idle_wait_ms
-        self._fetch_bytes = fetch_bytes
+        self._fetch_bytes = FETCH_BYTES if fetch_bytes is None else fetch_bytes
         self._skip_lost = skip_lost
         self._readers: dict[TopicPartition, LogReader] = {}
         self._paused: set[TopicPartition] = set()
