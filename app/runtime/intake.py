@@ -14,7 +14,6 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from aiokafka import TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
@@ -30,6 +29,8 @@ from app.runtime.standbys import Standbys
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+
+    from aiokafka import TopicPartition
 
     from app.runtime.merge import InputRecord
     from app.runtime.processor import Host, Processor
@@ -203,8 +204,8 @@ class Intake(ConsumerRebalanceListener):
         if now_s < self._nudged_s + NUDGE_EVERY_S:
             return
         self._nudged_s = now_s
-        for partition in self.partitions.values():
-            if partition.has_room and not (partition.merge is not None and partition.merge.waiting):
+        for unit, partition in self.partitions.items():
+            if unit not in self._waiting and partition.has_room:
                 partition.nudge()
 
     def _resume_emptied(self, partition: Partition) -> None:
@@ -218,8 +219,8 @@ class Intake(ConsumerRebalanceListener):
         """Called by aiokafka before the group reassigns: everything decided is committed first."""
         log.info("revoked: %d topic partitions", len(list(revoked)))
         self._assigned.clear()
-        for unit in self.partitions:
-            self._leave(unit)
+        for partition in self.partitions.values():
+            self._fetching.leave(*partition.inputs.values())
         for task in self._opening.values():
             task.cancel()
         await asyncio.gather(*(partition.hold(HOLD_TIMEOUT_S) for partition in self.partitions.values()))
@@ -319,12 +320,6 @@ class Intake(ConsumerRebalanceListener):
         name, number = unit
         return Partition(self.host, self.processors[name], number, self._reopen, self._fetching.wake)
 
-    def _leave(self, unit: Unit) -> None:
-        """Read a unit's inputs no more."""
-        name, number = unit
-        topics = self.processors[name].inputs
-        self._fetching.leave(*[TopicPartition(self.host.full_name(topic), number) for topic in topics])
-
     def _read_on(self, partition: Partition) -> None:
         """Read every input on from the partition's position; one never read is read from its start."""
         partition.resume()
@@ -394,7 +389,7 @@ class Intake(ConsumerRebalanceListener):
     async def _open_again(self, unit: Unit, broken: Partition) -> None:
         failures = self._failures.get(unit, 0)
         self._failures[unit] = failures + 1
-        self._leave(unit)
+        self._fetching.leave(*broken.inputs.values())
         await broken.close()
         await asyncio.sleep(REOPEN_AFTER_S[min(failures, len(REOPEN_AFTER_S) - 1)])
         if self._fetching.group.generation < 0:
@@ -420,8 +415,8 @@ class Intake(ConsumerRebalanceListener):
             task.cancel()
             await asyncio.wait({task})
         self._look_how_far(unit)
-        self._leave(unit)
         partition = self.partitions.pop(unit)
+        self._fetching.leave(*partition.inputs.values())
         await partition.close()
 
     async def _report_lag_regularly(self) -> None:

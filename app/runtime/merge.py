@@ -145,10 +145,8 @@ class Merge:
     def ready(self) -> bool:
         """Records may be taken now."""
         source = min([source for source in self._order if source.buffer], key=_head, default=None)
-        if source is None:
-            return False
-        came_at = source.chunks[0].came_at
-        return all(other.buffer or came_at < other.evidence.number for other in self._order)
+        evidence = self._evidence()
+        return source is not None and (evidence is None or source.chunks[0].came_at < evidence)
 
     def oldest_ms(self) -> int | None:
         """Append time of the record that has waited longest of those that have come; None where none waits."""
@@ -167,8 +165,6 @@ class Merge:
         next list. So a batch sorted again is the same batch, which is what a replay of the journal relies on.
         """
         batch: list[InputRecord] = []
-        if not self.buffered:
-            return batch
         limit = self._limit if limit is None else limit
         last = (-1, -1, -1)
         while len(batch) < limit:
@@ -176,7 +172,7 @@ class Merge:
             if not heads:
                 break
             source = min(heads, key=_head)
-            evidence = min((other.evidence.number for other in self._order if not other.buffer), default=None)
+            evidence = self._evidence()
             rival = min((other.buffer[0][:3] for other in heads if other is not source), default=None)
             taken = self._take_run(source, batch, last, rival, evidence, limit)
             if not taken:
@@ -186,6 +182,10 @@ class Merge:
         if batch:
             self._limit = min(2 * self._limit, MAX_BATCH)
         return batch
+
+    def _evidence(self) -> int | None:
+        """Number of the oldest fetch that speaks for the inputs of which nothing is buffered; None: there are none."""
+        return min((other.evidence.number for other in self._order if not other.buffer), default=None)
 
     @staticmethod
     def _take_run(

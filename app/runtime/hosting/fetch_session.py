@@ -95,7 +95,7 @@ class FetchSession:
         """The next request: wait for so long, and bring at most so much of each log and in all."""
         if self._epoch == 0:
             self._held |= self._changed | self._later
-            changed: Mapping[TopicPartition, int] = dict(self._held)
+            changed: Mapping[TopicPartition, int] = self._held
             forgotten: set[TopicPartition] = set()
             self._later = {}
         else:

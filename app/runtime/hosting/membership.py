@@ -104,9 +104,9 @@ class Membership:
             log.warning("the consumer group has failed, and is joined again: %r", error)
             coordinator.request_rejoin()
 
-    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+    async def commit(self, offsets: dict[TopicPartition, int]) -> None:
         """Write these as the group's offsets. Asks the brokers."""
-        await self._consumer.commit(dict(offsets))
+        await self._consumer.commit(offsets)
 
     async def starts_of(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """Offset of the first record each log still holds. Asks the brokers."""

@@ -69,6 +69,13 @@ class Reader:
             while not condition():
                 await self.turn()
 
+    async def until_told(self) -> None:
+        """Until an answer has brought something, which is not taken."""
+        async with asyncio.timeout(20):
+            while not any(answer.told for answer in self.fetching._answers):
+                await self.fetching.wait(0.1)
+                self.fetching._arrived.clear()
+
     async def turn(self) -> None:
         await self.fetching.wait(0.1)
         for where, fetched in self.fetching.take().items():
@@ -153,20 +160,14 @@ class TestRows:
 
     async def test_what_came_before_a_seek_and_was_not_taken_is_void(self, reader: Reader):
         await reader.produce(b"1", b"2")
-        async with asyncio.timeout(20):
-            while not any(answer.told for answer in reader.fetching._answers):
-                await reader.fetching.wait(0.1)
-                reader.fetching._arrived.clear()
+        await reader.until_told()
         reader.read(1)
         await reader.later(reader.busy)
         assert reader.values(reader.busy) == [b"2"]
 
     async def test_nothing_more_is_fetched_before_what_has_come_is_taken(self, reader: Reader):
         await reader.produce(b"1")
-        async with asyncio.timeout(20):
-            while not any(answer.told for answer in reader.fetching._answers):
-                await reader.fetching.wait(0.1)
-                reader.fetching._arrived.clear()
+        await reader.until_told()
         sent = reader.fetching.sent
         await reader.produce(b"2")
         assert reader.fetching.sent == sent
@@ -254,10 +255,7 @@ class TestEvidence:
         """Else a record that has come, and not been handed on, would be taken for none."""
         await reader.produce(b"1")
         known = reader.number(reader.quiet)
-        async with asyncio.timeout(20):
-            while not any(answer.told for answer in reader.fetching._answers):
-                await reader.fetching.wait(0.1)
-                reader.fetching._arrived.clear()
+        await reader.until_told()
         assert reader.number(reader.quiet) == known
 
     async def test_it_counts_for_what_was_taken_with_it(self, reader: Reader):
