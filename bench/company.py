@@ -7,37 +7,29 @@ workflow-opened. What counts is how long those answers take while the wave is re
 from __future__ import annotations
 
 import asyncio
-import sys
-import tempfile
 import time
 from collections import Counter
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import chain
-from pathlib import Path
+from functools import partial
+from pathlib import Path  # noqa: TC003  typer reads the annotation
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from rich.console import Console
 
-from app.broker.embedded import EmbeddedBroker
-from app.broker.locate import locate_broker
 from app.domain.company_state import offset_ms, rank_of
-from app.domain.crossings import CompanyUp, CompanyWait
-from app.domain.errors import UserError
+from app.domain.crossings import CompanyUp
 from app.domain.events import Activity, CompanyStatus
 from app.domain.outputs import WorkflowOpened
-from app.service.logging import configure_logging
-from app.service.settings import load_settings
-from app.wire.codec import Codec, encode_key
-from app.wire.partitioner import murmur2_partition
+from bench.command import reported_run, run_command
+from bench.latency import ANSWER_TIMEOUT_S, READY_TIMEOUT_S, WARM_UP_S, Latency, first_activity
+from bench.live import Waits, opened_line
 from bench.load import load
-from bench.reengage import worker
+from bench.reengage import drain, worker
+from bench.report import Report, Target
 from bench.site import PARTITIONS, PLAYBOOKS, opened_site
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from app.domain.events import Input
     from bench.process import Contender
@@ -45,10 +37,11 @@ if TYPE_CHECKING:
 
 COMPANY = "acme"
 WANTED_P99_MS = 250
-WARM_UP_S = 5
+BEFORE_S = 20
+"""How long live events are timed before the company is back."""
+
 AFTER_S = 10
-ANSWER_TIMEOUT_S = 60.0
-WAITS_TIMEOUT_S = 300.0
+"""How long they go on after the last member's instant, at least: the grace is in it."""
 
 HIGH_INTENT = """
 kind = "high_intent"
@@ -60,204 +53,178 @@ nudges = [{{ after = "1h" }}]
 
 @dataclass(frozen=True)
 class Wave:
-    """What one run came to; milliseconds.
+    """So many members who wait for one company, and are released within `release_s` once it is back."""
 
-    Attributes:
-        before, during: p50, p99 and the longest of the live answers before the company came back, and during the release.
-        told: members told, `repeated` of them more than once.
-        wrong: told with another instant than their own offset after the company came back.
-        tenths: how many were told for each tenth of the span, by their instants.
-        lags: p50, p99 and the longest time from a member's instant until its answer was appended.
-    """
+    members: int
+    release_s: int
 
-    before: tuple[float, float, float]
-    during: tuple[float, float, float]
-    told: int
-    repeated: int
-    wrong: int
-    tenths: list[int]
-    lags: tuple[float, float, float]
+    def waiting(self) -> Iterator[Input]:
+        """What makes them wait: they see the company's maintenance page, and leave."""
+        at_ms = time.time_ns() // 1_000_000
+        page = {"name": "Viewed Under Maintenance Page", "company_id": COMPANY, "step": "login"}
+        for number in range(self.members):
+            member = f"w{number:07d}"
+            yield _happened(f"seen {member}", member, "transact.interaction", page, at_ms)
+            yield _happened(f"left {member}", member, "transact.closed", {}, at_ms)
 
+    def told_ms(self, member_id: str, up_ms: int) -> int:
+        """When a member is to be told of a company that is back at `up_ms`."""
+        return up_ms + offset_ms(rank_of(member_id), self.release_s * 1000)
 
-class Live:
-    """Sends numbered events, and notes when the answer to each is read; beside them, who is told of the company."""
-
-    def __init__(self, site: Site, producer: AIOKafkaProducer, consumer: AIOKafkaConsumer) -> None:
-        self.sent_s: list[float] = []
-        self.read_s: dict[int, float] = {}
-        self.told: list[tuple[str, int, int]] = []
-        """(member, occurred_at, append time) of each `CompanyUp`."""
-        self._site = site
-        self._producer = producer
-        self._consumer = consumer
-        self._codec = Codec()
-
-    async def send(self, seconds: float, rate_per_s: int) -> None:
-        """Send events, evenly spread; one that is late is sent at once."""
-        started_s = time.perf_counter()
-        for number in range(round(seconds * rate_per_s)):
-            ahead_s = started_s + number / rate_per_s - time.perf_counter()
-            if ahead_s > 0:
-                await asyncio.sleep(ahead_s)
-            place = len(self.sent_s)
-            activity = happened(f"live-{place}", f"live{place:08d}", "article.read", {}, now_ms())
-            self.sent_s.append(time.perf_counter())
-            await self.put(activity)
-
-    async def put(self, record: Input) -> None:
-        """Send one record."""
-        key = encode_key(getattr(record, record.key_field))
-        topic, partition = f"{self._site.prefix}{record.topic}", murmur2_partition(key, PARTITIONS)
-        await self._producer.send(topic, self._codec.encode(record), key=key, partition=partition)
-
-    async def read(self) -> None:
-        """Note what is read until cancelled."""
-        while True:
-            found = await self._consumer.getmany(timeout_ms=1_000)
-            read_s = time.perf_counter()
-            for raw in chain.from_iterable(found.values()):
-                topic = raw.topic.removeprefix(self._site.prefix)
-                record = self._codec.decode(topic, raw.key, raw.value, raw.timestamp)
-                if isinstance(record, CompanyUp):
-                    self.told.append((record.member_id, record.occurred_at, raw.timestamp))
-                elif record.cause.startswith("live-"):
-                    self.read_s.setdefault(int(record.cause.removeprefix("live-")), read_s)
-
-    def waits_ms(self, first: int, last: int) -> list[float]:
-        """How long the answers to these events took, the shortest first."""
-        return sorted((self.read_s[n] - self.sent_s[n]) * 1000 for n in range(first, last))
+    def write_playbooks(self, folder: Path) -> Path:
+        """A folder with the re-engager, for the live events, and a high-intent playbook that releases as asked for."""
+        folder.mkdir()
+        for file in PLAYBOOKS.glob("*.toml"):
+            (folder / file.name).write_bytes(file.read_bytes())
+        (folder / "transact.toml").write_text(HIGH_INTENT.format(release_s=self.release_s))
+        return folder
 
 
 def main(
     *,
     members: Annotated[int, typer.Option(min=1, help="Members who wait for the company.")] = 100_000,
     release: Annotated[int, typer.Option(min=1, help="Seconds within which they are released.")] = 900,
-    rate: Annotated[int, typer.Option(min=1, help="Live events a second meanwhile.")] = 1_000,
+    rate: Annotated[int, typer.Option(min=10, help="Live events a second meanwhile.")] = 1_000,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the results here.")] = None,
 ) -> None:
-    """Measure live latency while a company's waiting members are released, and whether they are as configured.
+    """Measure what the release of a company's members does to live events. Broker and exit code as for `python -m bench`."""
+    with reported_run(json) as run:
+        wave = Wave(members, release)
+        playbooks = wave.write_playbooks(run.folder / "playbooks")
+        with opened_site(run.broker, run.folder, "company", "exactly_once", playbooks) as site:
+            measure(site, wave, rate, run.report, run.status.update)
 
-    Uses the broker in REENGAGE_BROKER or the one kept by `reengage broker start`, else starts its own. Exit code 1 when
-    the 99th percentile is above 250 ms, or a member was not told exactly once at its own instant.
+
+def measure(site: Site, wave: Wave, rate: int, report: Report, say: Callable[[str], None]) -> None:
+    """Load, release, and put what was found into the report. Blocks until the last member is told.
+
+    Raises UserError `contender-failed` when the worker ends or something is missing.
     """
-    console = Console(stderr=True)
-    configure_logging(load_settings())
-    with tempfile.TemporaryDirectory(prefix="reengage-bench-") as name:
-        folder = Path(name)
-        with console.status("starting") as status, running_broker(folder) as broker:
-            playbooks = write_playbooks(folder / "playbooks", release)
-            with opened_site(broker, folder, "company", "exactly_once", playbooks) as site:
-                status.update(f"{members:,} members begin to wait")
-                asyncio.run(load(site, waiting(members), PARTITIONS))
-                with worker(site) as process:
-                    wave = asyncio.run(measure(site, process, members, release, rate))
-    raise typer.Exit(0 if report(wave, members, release) else 1)
-
-
-async def measure(site: Site, process: Contender, members: int, release_s: int, rate: int) -> Wave:
-    """Wait until everybody waits, then send live events before, during and a little after the release."""
-    options = site.settings.client_options()
-    producer = AIOKafkaProducer(**options, acks="all", linger_ms=0)
-    consumer = AIOKafkaConsumer(
-        **options, isolation_level="read_committed", enable_auto_commit=False, auto_offset_reset="earliest"
-    )
-    await asyncio.gather(producer.start(), consumer.start())
-    live = Live(site, producer, consumer)
-    topics = WorkflowOpened.topic, CompanyUp.topic
-    consumer.assign([TopicPartition(f"{site.prefix}{name}", n) for name in topics for n in range(PARTITIONS)])
-    reading = asyncio.create_task(live.read())
-    try:
-        await all_wait(site, process, members)
-        await live.send(WARM_UP_S, rate)
-        first = len(live.sent_s)
-        await live.send(AFTER_S, rate)
-        up_ms, back = now_ms(), len(live.sent_s)
-        await live.put(
-            CompanyStatus(event_id="back", company_id=COMPANY, occurred_at=up_ms, status="OPERATIONAL")
+    say(f"{wave.members:,} members begin to wait")
+    asyncio.run(load(site, wave.waiting(), PARTITIONS))
+    drain(site, 2 * wave.members)
+    with worker(site) as running:
+        watched = asyncio.run(_watch(site, running, wave, rate, say))
+        running.stop()
+    report.latency_title = "Live events, send to read_committed"
+    for system, first, last in watched.windows:
+        waits = Waits.between(
+            watched.sent_s[first:last], (watched.read_s[number] for number in range(first, last))
         )
-        await live.send(release_s + AFTER_S, rate)
-        last = len(live.sent_s)
-        await until(process, lambda: len(live.read_s) == last, ANSWER_TIMEOUT_S, "all live answers")
-        await until(process, lambda: len(live.told) >= members, ANSWER_TIMEOUT_S, "all members being told")
-    finally:
-        reading.cancel()
-        with suppress(asyncio.CancelledError):
-            await reading
-        await asyncio.gather(producer.stop(), consumer.stop())
-    before, during = live.waits_ms(first, back), live.waits_ms(back, last)
-    return wave_of(live.told, up_ms, release_s * 1_000, spread(before), spread(during))
+        from_ms, to_ms = watched.epoch_ms(watched.sent_s[first]), watched.epoch_ms(watched.sent_s[last - 1])
+        report.latencies.append(
+            Latency(
+                system=system,
+                guarantee=site.guarantee,
+                events=len(waits),
+                rate_per_s=len(waits) / ((to_ms - from_ms) / 1000),
+                p50_ms=waits.share(50),
+                p99_ms=waits.share(99),
+                max_ms=waits.share(100),
+                cores=running.cpu_s(from_ms, to_ms) / ((to_ms - from_ms) / 1000),
+                peak_rss_mb=running.peak_rss_bytes / 2**20,
+                repeated=watched.repeated,
+            )
+        )
+    p99_ms = report.latencies[-1].p99_ms
+    report.promises.append(Target("live p99 ms", p99_ms, f"< {WANTED_P99_MS}", p99_ms < WANTED_P99_MS))
+    report.facts += watched.facts()
+    report.wrong += watched.wrong()
 
 
-def wave_of(
-    told: Sequence[tuple[str, int, int]],
-    up_ms: int,
-    release_ms: int,
-    before: tuple[float, float, float],
-    during: tuple[float, float, float],
-) -> Wave:
-    """What the answers to the members say."""
-    times = Counter(member for member, _, _ in told)
-    tenths = Counter((at_ms - up_ms) * 10 // release_ms for _, at_ms, _ in told)
-    return Wave(
-        before=before,
-        during=during,
-        told=len(times),
-        repeated=sum(count > 1 for count in times.values()),
-        wrong=sum(at_ms != up_ms + offset_ms(rank_of(member), release_ms) for member, at_ms, _ in told),
-        tenths=[tenths[tenth] for tenth in range(10)],
-        lags=spread(sorted(appended_ms - at_ms for _, at_ms, appended_ms in told)),
-    )
+async def _watch(
+    site: Site, running: Contender, wave: Wave, rate: int, say: Callable[[str], None]
+) -> Watched:
+    watched = Watched(wave)
+    async with opened_line(site, running, [WorkflowOpened.topic, CompanyUp.topic], watched.hear) as line:
+
+        async def live(seconds: float) -> tuple[int, int]:
+            first = len(watched.sent_s)
+            made = (partial(first_activity, number) for number in range(first, first + round(seconds * rate)))
+            watched.sent_s += await line.send_evenly(made, rate)
+            return first, len(watched.sent_s)
+
+        say("a live worker is warmed up")
+        await live(1 / rate)
+        await line.until(lambda: bool(watched.read_s), READY_TIMEOUT_S, lambda: "nothing was answered")
+        await live(WARM_UP_S)
+        before = await live(BEFORE_S)
+        say(f"releasing {wave.members:,} members within {wave.release_s} s")
+        watched.up_ms = time.time_ns() // 1_000_000
+        line.send(
+            CompanyStatus(
+                event_id="back", company_id=COMPANY, occurred_at=watched.up_ms, status="OPERATIONAL"
+            )
+        )
+        during = await live(wave.release_s + AFTER_S)
+        watched.windows = [("before it is back", *before), ("while they are released", *during)]
+        await line.until(
+            lambda: len(watched.read_s) >= len(watched.sent_s) and len(watched.told_s) >= wave.members,
+            ANSWER_TIMEOUT_S,
+            lambda: (
+                f"{len(watched.sent_s) - len(watched.read_s)} answers and {wave.members - len(watched.told_s)}"
+                " members did not come"
+            ),
+        )
+    return watched
 
 
-async def all_wait(site: Site, process: Contender, members: int) -> None:
-    """Until every member waits, and the company has heard of it: it has then committed beyond their records."""
-    settings, codec = site.settings, Codec()
-    consumer = AIOKafkaConsumer(**settings.client_options(), isolation_level="read_committed")
-    journal = f"{site.prefix}internal-journal"
-    places = [TopicPartition(journal, number) for number in range(PARTITIONS)]
-    taken: dict[int, int] = {}
-    await consumer.start()
-    try:
-        consumer.assign(places)
-        await consumer.seek_to_beginning(*places)
+class Watched:
+    """What was sent and read; perf_counter seconds, live events by their number, those who waited by their id.
 
-        async def heard() -> bool:
-            found = await consumer.getmany(timeout_ms=500)
-            for raw in chain.from_iterable(found.values()):
-                entry: Any = codec.decode("internal-journal", raw.key, raw.value, raw.timestamp)
-                if entry.processor == "companies":
-                    taken[raw.partition] = entry.offsets.get(CompanyWait.topic, 0)
-            return sum(taken.values()) >= members
+    `up_ms` is when the company was back; `windows` are name, first and last number (exclusive) of the events timed.
+    """
 
-        deadline_s = time.monotonic() + WAITS_TIMEOUT_S
-        while not await heard():
-            process.check()
-            if time.monotonic() > deadline_s:
-                raise process.failed(f"{sum(taken.values())} of {members} wait after {WAITS_TIMEOUT_S:.0f} s")
-    finally:
-        await consumer.stop()
+    def __init__(self, wave: Wave) -> None:
+        self.sent_s: list[float] = []
+        self.read_s: dict[int, float] = {}
+        self.told_s: dict[str, float] = {}
+        self.repeated = 0
+        self.up_ms = 0
+        self.windows: list[tuple[str, int, int]] = []
+        self._wave = wave
+        self._told_ms: dict[str, int] = {}
+        self._epoch_s = time.time() - time.perf_counter()
+
+    def hear(self, output: Any, read_s: float) -> None:
+        """Note an answer, or that a member is told."""
+        if isinstance(output, CompanyUp):
+            self.repeated += output.member_id in self.told_s
+            self.told_s[output.member_id] = read_s
+            self._told_ms[output.member_id] = output.occurred_at
+        elif output.cause.startswith("e"):
+            number = int(output.cause.removeprefix("e"))
+            self.repeated += number in self.read_s
+            self.read_s.setdefault(number, read_s)
+
+    def epoch_ms(self, at_s: float) -> float:
+        """The wall clock's time."""
+        return (at_s + self._epoch_s) * 1000
+
+    def facts(self) -> Iterator[str]:
+        """How the release went."""
+        release_ms = self._wave.release_s * 1000
+        tenths = Counter((at_ms - self.up_ms) * 10 // release_ms for at_ms in self._told_ms.values())
+        late = Waits(self.epoch_ms(read_s) - self._told_ms[member] for member, read_s in self.told_s.items())
+        by_tenths = ", ".join(f"{tenths[tenth]:,}" for tenth in range(10))
+        yield f"{len(self.told_s):,} members told within {self._wave.release_s} s, in each tenth of it {by_tenths}"
+        yield (
+            f"from a member's instant to its being read (the grace of 2 s in it): p50 {late.share(50):,.0f} ms, "
+            f"p99 {late.share(99):,.0f} ms, at most {late.share(100):,.0f} ms"
+        )
+
+    def wrong(self) -> Iterator[str]:
+        """What is not as it must be."""
+        if len(self.told_s) != self._wave.members:
+            yield f"{len(self.told_s)} members told, in place of {self._wave.members}"
+        astray = sum(
+            at_ms != self._wave.told_ms(member, self.up_ms) for member, at_ms in self._told_ms.items()
+        )
+        if astray:
+            yield f"{astray} members were told with another instant than their own"
 
 
-async def until(process: Contender, condition: Any, timeout_s: float, what: str) -> None:
-    """Until a condition holds. Raises UserError `contender-failed` when it does not in time."""
-    deadline_s = time.monotonic() + timeout_s
-    while not condition():
-        process.check()
-        if time.monotonic() > deadline_s:
-            raise process.failed(f"{what} did not come in {timeout_s:.0f} s")
-        await asyncio.sleep(0.2)
-
-
-def waiting(members: int) -> Iterator[Input]:
-    """Members who see the maintenance page of one company, and leave."""
-    at_ms = now_ms()
-    page = {"name": "Viewed Under Maintenance Page", "company_id": COMPANY, "step": "login"}
-    for number in range(members):
-        member = f"w{number:07d}"
-        yield happened(f"seen {member}", member, "transact.interaction", page, at_ms)
-        yield happened(f"left {member}", member, "transact.closed", {}, at_ms)
-
-
-def happened(event_id: str, member: str, kind: str, attributes: dict[str, Any], at_ms: int) -> Activity:
+def _happened(event_id: str, member: str, kind: str, attributes: dict[str, Any], at_ms: int) -> Activity:
     """One activity in the app."""
     return Activity(
         event_id=event_id,
@@ -269,57 +236,5 @@ def happened(event_id: str, member: str, kind: str, attributes: dict[str, Any], 
     )
 
 
-def write_playbooks(folder: Path, release_s: int) -> Path:
-    """The shipped re-engager, for the live events, and a high-intent playbook that releases as asked for."""
-    folder.mkdir()
-    for file in PLAYBOOKS.glob("*.toml"):
-        (folder / file.name).write_bytes(file.read_bytes())
-    (folder / "transact.toml").write_text(HIGH_INTENT.format(release_s=release_s))
-    return folder
-
-
-def report(wave: Wave, members: int, release_s: int) -> bool:
-    """Print what came of it; whether it is what was wanted."""
-    for name, found in (("before it came back", wave.before), ("while they are released", wave.during)):
-        print(f"live answers {name}: p50 {found[0]:.0f} ms, p99 {found[1]:.0f} ms, longest {found[2]:.0f} ms")
-    print(f"told: {wave.told:,} of {members:,} within {release_s} s, {wave.repeated} more than once")
-    print(f"at another instant than their own: {wave.wrong}")
-    print(f"by tenths of the span: {', '.join(f'{count:,}' for count in wave.tenths)}")
-    print(
-        f"from the instant to the answer: p50 {wave.lags[0]:.0f} ms, p99 {wave.lags[1]:.0f} ms,"
-        f" longest {wave.lags[2]:.0f} ms"
-    )
-    exact = (wave.told, wave.repeated, wave.wrong) == (members, 0, 0)
-    print(f"wanted: live p99 below {WANTED_P99_MS} ms, everybody told once and on time")
-    return exact and wave.during[1] < WANTED_P99_MS
-
-
-def spread(found: Sequence[float]) -> tuple[float, float, float]:
-    """p50, p99 and the largest of sorted numbers."""
-    return found[len(found) // 2], found[len(found) * 99 // 100], found[-1]
-
-
-def now_ms() -> int:
-    """The wall clock."""
-    return time.time_ns() // 1_000_000
-
-
-@contextmanager
-def running_broker(folder: Path) -> Iterator[str]:
-    """Bootstrap servers set or kept, else of a broker of our own until the end."""
-    located = locate_broker(load_settings().broker)
-    if located is not None:
-        yield located
-        return
-    with EmbeddedBroker(folder / "broker", heap_mb=1024, throughput=True) as own:
-        yield own.address()
-
-
 if __name__ == "__main__":
-    bench = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    bench.command()(main)
-    try:
-        bench(prog_name="python -m bench.company")
-    except UserError as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.exit_code)
+    run_command(main, "python -m bench.company")

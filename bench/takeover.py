@@ -189,7 +189,7 @@ async def _watch(
             for number, make in enumerate(made):
                 await asyncio.sleep(max(0.0, started_s + number / rate - time.perf_counter()))
                 timed.sent_s.append(time.perf_counter())
-                await line.send(make())
+                line.send(make())
 
         def all_answered() -> bool:
             return len(timed.answered_s) >= len(timed.sent_s)

@@ -60,7 +60,7 @@ class TooLarge(Exception):  # noqa: N818  it says what is wrong
 class Outputs:
     """The output records of one batch, encoded, by where they go.
 
-    `pages` are the members' pages, each member's last one, None for one that is deleted. `key_of` tells whose an output is; `rerouted` is the topic of records on the way to their own partition; `apart`: see
+    `pages` are the members' pages since they were last encoded, each member's last one, None for one that is deleted. `key_of` tells whose an output is; `rerouted` is the topic of records on the way to their own partition; `apart`: see
     `Processor.outputs_apart`.
     """
 
@@ -75,6 +75,7 @@ class Outputs:
         self._encode = host.codec.encode
         self._own: dict[str, list[Row]] = {}
         self.pages: dict[str, MemberSnapshot | None] = {}
+        self._pages: dict[bytes, bytes | None] = {}
         self.rows: dict[Where, list[Row]] = {}
         self.dead_letters: dict[str, int] = {}
 
@@ -115,21 +116,27 @@ class Outputs:
             topic, appended_ms, value = wrapped.source_topic, wrapped.appended_at, wrapped.value
         self.add(write_hop(hop, source_topic=topic, appended_at=appended_ms, value=value))
 
-    def finish(self) -> None:
-        """Encode the pages. One that was replaced within the batch is never seen by anybody: it is not written.
+    def encode_pages(self) -> None:
+        """Encode the pages of these records: of one replaced by a later record of the batch nobody ever sees the first.
 
         Raises TooLarge.
         """
         if self.pages:
-            topic = MemberSnapshot.topic
-            encode = self._host.codec.encoder_of(topic)
-            rows: list[Row] = []
+            encode = self._host.codec.encoder_of(MemberSnapshot.topic)
             for member_id, page in self.pages.items():
                 value = None if page is None else encode(page)
                 if value is not None and len(value) > MAX_VALUE_BYTES:
-                    raise TooLarge(member_id, topic, len(value))
-                rows.append((member_id.encode(), value))
-            self.rows[self._host.full_name(topic), self._partition % self._host.partitions[topic]] = rows
+                    raise TooLarge(member_id, MemberSnapshot.topic, len(value))
+                self._pages[member_id.encode()] = value
+            self.pages = {}
+
+    def finish(self) -> None:
+        """The batch ends: the last page of each of its members goes out. Raises TooLarge."""
+        self.encode_pages()
+        if self._pages:
+            topic = MemberSnapshot.topic
+            where = self._host.full_name(topic), self._partition % self._host.partitions[topic]
+            self.rows[where] = list(self._pages.items())
 
     def put(self, topic: str, partition: int, key: bytes | None, value: bytes) -> None:
         """Add one encoded record of a topic that is looked up each time."""

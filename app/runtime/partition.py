@@ -31,7 +31,7 @@ from app.runtime.position import Position, opened_position
 from app.runtime.promotion import UnfinishedPromotionError
 from app.runtime.restore import restore
 from app.runtime.store import Store
-from app.runtime.writer import Writer
+from app.runtime.writer import LEAST_SPACING_S, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,9 +42,6 @@ log = logging.getLogger(__name__)
 
 LARGE_BATCH = 1_000
 """Records that are decided while the batch before them still commits: when there is a backlog, throughput counts."""
-
-SPACING_S = 0.005
-"""Age of the last transaction before the next is begun: sooner, the broker still writes its markers, and makes us wait for 20 ms."""
 
 
 class Phase(enum.Enum):
@@ -106,7 +103,7 @@ class Partition:
         self._signal = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._committing: asyncio.Task[None] | None = None
-        self._last_commit_s = 0.0
+        self._free_s = 0.0
         self.last_commit_ms = 0
         self._settled = asyncio.Event()
         self._settled.set()
@@ -221,8 +218,8 @@ class Partition:
     def _free_in(self) -> float:
         """Seconds until the next transaction may begin; a guess while one is under way."""
         if not self._settled.is_set():
-            return SPACING_S
-        return self._last_commit_s + SPACING_S - asyncio.get_running_loop().time()
+            return LEAST_SPACING_S
+        return self._free_s - asyncio.get_running_loop().time()
 
     def lease(self) -> int:
         """A batch is on its way: no other may be taken from the merge before `accept` has had it."""
@@ -342,7 +339,7 @@ class Partition:
         if self._committing is not None:
             await asyncio.wait({self._committing})
             self._finish_commit()
-        wait_s = self._last_commit_s + SPACING_S - asyncio.get_running_loop().time()
+        wait_s = self._free_s - asyncio.get_running_loop().time()
         if wait_s > 0:
             await asyncio.sleep(wait_s)
         self._committing = asyncio.create_task(self._commit(decided), name=f"commit {self!r}")
@@ -365,10 +362,11 @@ class Partition:
         host.crash_point("committed")
         store.write(decided.sealed, decided.outgoing.position, end)  # 4
         host.crash_point("written")
-        self._last_commit_s = asyncio.get_running_loop().time()
+        ended_s = asyncio.get_running_loop().time()
+        self._free_s = ended_s + self._writer.spacing_s
         self.last_commit_ms = host.now_ms()
         self.committed_records += decided.records
-        host.observer.committed(self, decided, self._last_commit_s - started_s)
+        host.observer.committed(self, decided, ended_s - started_s)
 
     def _break(self, error: BaseException) -> None:
         if self.phase in (Phase.BROKEN, Phase.CLOSED):

@@ -86,8 +86,8 @@ def open_options(cache: Cache | None = None, write_buffers: WriteBufferManager |
 class Store(Generic[E]):
     """One partition's entities and deadlines. Satisfies `app.domain.entity.Entities`. One task's only; no locking.
 
-    Life of a batch: `get` and `keep` while deciding; `encode` turns what was kept into bytes; `seal` ends the batch;
-    `write` puts its bytes into RocksDB once they are committed, batches in the order of sealing. `forget` undoes a
+    Life of a batch: `get` and `keep` while deciding; `encode` turns what was kept into bytes, once or slice by slice; `seal`
+    ends the batch; `write` puts its bytes into RocksDB once they are committed, batches in the order of sealing. `forget` undoes a
     batch that is not sealed. `logged` has RocksDB keep a log of its own, for who has no changelog; `partitions`: how
     many partitions' entities it holds, so that as many times more are remembered.
 
@@ -114,6 +114,8 @@ class Store(Generic[E]):
         self._young: dict[str, E] = {}
         self._old: dict[str, E] = {}
         self._kept: dict[str, E] = {}
+        self._changed: dict[str, E] = {}
+        self._parts: dict[bytes, bytes | None] = {}
         self._sealed: deque[dict[bytes, bytes | None]] = deque()
 
     @property
@@ -147,30 +149,34 @@ class Store(Generic[E]):
 
     def keep(self, entity: E) -> None:
         """The entity belongs to the batch being decided, and is remembered."""
-        self._kept[entity.key] = entity
+        self._kept[entity.key] = self._changed[entity.key] = entity
         if entity.key not in self._young:
             self._remember(entity)
 
     def encode(self, applied: dict[str, int] | None = None) -> dict[bytes, bytes | None]:
-        """What the batch has kept, as stored parts (None: the part goes). Followed by `seal` or `forget`.
+        """What the batch has kept so far, as stored parts (None: the part goes). Followed by `keep`, `seal` or `forget`.
 
-        `applied`, where states have to say what they have seen: the offsets after the batch (see `entity.Entity`).
+        `applied`, where states have to say what they have seen: the offsets after what was decided (see `entity.Entity`).
         Of an entity part 0 comes last: at least once, a batch may be cut short between two parts, and part 0 is
         the one that says what has been applied.
         """
-        parts: dict[bytes, bytes | None] = {}
+        parts = self._parts
         dump = self._core.dump
-        for key, entity in self._kept.items():
+        for key, entity in self._changed.items():
             entity.applied = applied
             dumped = list(dump(entity))
             if len(dumped) > 1:
                 dumped.sort(key=itemgetter(0), reverse=True)
+                # An earlier slice may have put part 0 in already, before parts that come now.
+                parts.pop(part_key(0, key), None)
             for part, body in dumped:
                 parts[part_key(part, key)] = _head(entity) + body if part == 0 and body is not None else body
+        self._changed = {}
         return parts
 
-    def seal(self, parts: dict[bytes, bytes | None]) -> Sealed:
-        """The batch is decided; `parts` is what `encode` gave."""
+    def seal(self) -> Sealed:
+        """The batch is decided, and encoded."""
+        parts, self._parts = self._parts, {}
         self._kept = {}
         self._sealed.append(parts)
         return Sealed(parts, self.deadlines.seal())
@@ -207,12 +213,13 @@ class Store(Generic[E]):
         for key in self._kept:
             self._young.pop(key, None)
             self._old.pop(key, None)
-        self._kept = {}
+        self._kept, self._changed, self._parts = {}, {}, {}
         self.deadlines.forget()
 
     def drop(self, key: str) -> None:
         """Forget one decoded entity, whose object a failed call may have spoilt."""
         self._kept.pop(key, None)
+        self._changed.pop(key, None)
         self._young.pop(key, None)
         self._old.pop(key, None)
 

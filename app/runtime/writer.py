@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 TRANSACTION_TIMEOUT_MS = 30_000
 
+LEAST_SPACING_S = 0.002
+MOST_SPACING_S = 0.02
+"""Least and most time from one transaction to the next; see `Writer.spacing_s`. The most is what a broker lets those wait who
+come too soon."""
+
 CLOSE_TIMEOUT_S = 3.0
 """How long a broker has for what would only be tidy: ending a transaction that has failed, taking leave."""
 
@@ -59,6 +64,7 @@ class Writer:
         self._changelog: Where = (changelog, partition)
         self._transactional = transactional_id is not None
         self._producer = Producer(client_options, transactional_id, timeout_ms)
+        self._end_s = 0.0
 
     async def open(self) -> None:
         """Connect and, when transactional, fence whoever wrote this partition before."""
@@ -69,6 +75,15 @@ class Writer:
         with contextlib.suppress(Exception):
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self._producer.close()
+
+    @property
+    def spacing_s(self) -> float:
+        """How long the brokers have, from the end of `commit`, until the next one begins.
+
+        They then write the transaction's markers, and have whoever writes sooner wait for 20 ms. That takes two replicated
+        writes, where the end that was awaited took one: so what they need is told by how long that was.
+        """
+        return min(max(LEAST_SPACING_S, 2 * self._end_s), MOST_SPACING_S)
 
     async def commit(self, outgoing: Outgoing) -> int:
         """Write one batch; returns the changelog offset after it.
@@ -91,7 +106,9 @@ class Writer:
             return (await self._producer.send({self._changelog: [position]}))[self._changelog]
         try:
             ends = await self._producer.send({**outgoing.outputs, self._changelog: [*states, position]})  # 2
+            asked_s = asyncio.get_running_loop().time()
             await self._producer.commit()  # 3
+            self._end_s = asyncio.get_running_loop().time() - asked_s
         except BaseException:
             with contextlib.suppress(BaseException):
                 async with asyncio.timeout(CLOSE_TIMEOUT_S):

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import islice
 
 from app.domain.company_state import offset_ms, rank_of
+from app.domain.crossings import CompanyUp
 from app.domain.members import MemberCore
 from app.playbooks.loader import DEFAULTS, load_playbooks
 from bench import intent
-from bench.company import Wave, report, waiting, wave_of, write_playbooks
+from bench.company import Watched, Wave
 from bench.playbooks import Contender, activities
-
-RELEASE_MS = 900_000
 
 
 def test_every_member_has_fifty_sessions_of_which_only_the_last_may_convert(monkeypatch):
@@ -36,33 +34,32 @@ def test_members_with_fifty_sessions_have_their_workflow_open_or_not(tmp_path, m
 
 
 def test_those_who_wait_wait_for_one_company(tmp_path):
-    playbooks = load_playbooks(write_playbooks(tmp_path / "p", 30))
+    wave = Wave(3, 30)
+    playbooks = load_playbooks(wave.write_playbooks(tmp_path / "p"))
     core, names = MemberCore(playbooks), [each.name for each in playbooks.playbooks]
     assert names == ["re-engager", "transact"]
     assert playbooks.by_name["transact"].release_ms == 30_000
-    records = list(islice(waiting(3), 10))
+    records = list(wave.waiting())
     assert len(records) == 6
     assert {record.member_id for record in records} == {"w0000000", "w0000001", "w0000002"}
     assert all(core.playbooks.reactions(record) for record in records)
 
 
-def wave(told: list[tuple[str, int, int]]) -> Wave:
-    return wave_of(told, 0, RELEASE_MS, (1, 2, 3), (1, 2, 3))
+def test_a_member_not_told_told_twice_or_at_another_instant_is_seen():
+    watched = Watched(Wave(2, 900))
+    watched.up_ms = 1_000_000
 
+    def hear(member_id: str, off_ms: int = 0) -> None:
+        at_ms = 1_000_000 + offset_ms(rank_of(member_id), 900_000) + off_ms
+        fields = {"event_id": "e", "company_id": "acme", "cause": "back", "playbook": "p", "workflow_id": "w"}
+        watched.hear(CompanyUp(member_id=member_id, occurred_at=at_ms, **fields), 1.0)
 
-def test_a_wave_is_right_if_everybody_was_told_once_at_the_own_instant(capsys):
-    right = [
-        (f"m{n}", at_ms, at_ms + 5) for n in range(9) for at_ms in [offset_ms(rank_of(f"m{n}"), RELEASE_MS)]
-    ]
-    assert report(wave(right), 9, 900)
-    assert not report(wave(right), 10, 900)
-    assert not report(wave([*right, right[0]]), 9, 900)
-    assert not report(wave([*right[:-1], ("m8", 1, 2)]), 9, 900)
-    assert sum(wave(right).tenths) == 9
-    assert "0 more than once" in capsys.readouterr().out
-
-
-def test_slow_answers_are_told(capsys):
-    right = [("m1", offset_ms(rank_of("m1"), RELEASE_MS), 0)]
-    assert not report(wave_of(right, 0, RELEASE_MS, (1, 2, 3), (1, 251, 300)), 1, 900)
-    assert "p99 251 ms" in capsys.readouterr().out
+    hear("w0000000")
+    assert list(watched.wrong()) == ["1 members told, in place of 2"]
+    hear("w0000001")
+    assert list(watched.wrong()) == []
+    assert "2 members told within 900 s" in next(watched.facts())
+    assert watched.repeated == 0
+    hear("w0000001", 1)
+    assert watched.repeated == 1
+    assert list(watched.wrong()) == ["1 members were told with another instant than their own"]

@@ -68,7 +68,7 @@ class Owner:
                         store.deadlines.put(thing.due_ms, key)
                 store.keep(thing)
             parts = store.encode()
-            sealed = store.seal(parts)
+            sealed = store.seal()
             position = f"after {len(batch)}".encode()
             ends.append(await writer.commit(Outgoing({}, list(parts.items()), position)))
             store.write(sealed, position, ends[-1])

@@ -289,7 +289,7 @@ class StoreMachine(IndexMachine):
         self.index = self.store.deadlines
 
     def seal_batch(self) -> Sealed:
-        return self.store.seal({})
+        return self.store.seal()
 
     def write_batch(self, sealed: Sealed) -> None:
         self.store.write(sealed, b"", 0)

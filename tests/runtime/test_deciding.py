@@ -882,15 +882,18 @@ def everything_but_the_cuts(work: Work) -> dict[str, Any]:
     story=st.lists(steps, min_size=1, max_size=25),
     cuts=st.sets(st.integers(1, 24), max_size=12),
     bugs=st.sets(st.integers(0, 24), max_size=2),
+    slices=st.integers(1, 4),
 )
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_how_records_are_cut_into_batches_changes_nothing(
     story: list[tuple[str, str, float]],
     cuts: set[int],
     bugs: set[int],
+    slices: int,
     make_host: Callable[..., Host],
     tmp_path_factory: pytest.TempPathFactory,
 ):
+    """Nor after how many of them what they changed is encoded."""
     host = make_host()
 
     def opened(folder: Path, position: Position) -> Work:
@@ -904,9 +907,11 @@ def test_how_records_are_cut_into_batches_changes_nothing(
         return opened(folder, position)
 
     results = []
-    for each in (set(), cuts):
+    for each, size in ((set(), module.SLICE), (cuts, slices)):
         folder = tmp_path_factory.mktemp("db")
-        work = play(opened(folder, Position()), story, each, reopen)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "SLICE", size)
+            work = play(opened(folder, Position()), story, each, reopen)
         results.append(everything_but_the_cuts(work))
         work.store.close()
     assert results[0] == results[1]
@@ -916,12 +921,14 @@ def test_how_records_are_cut_into_batches_changes_nothing(
     story=st.lists(steps, min_size=1, max_size=25),
     lost=st.integers(0, 30),
     trip=st.none() | st.integers(0, 24),
+    slices=st.integers(1, 30),
 )
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_at_least_once_a_batch_cut_short_is_finished_and_nothing_applied_twice(
     story: list[tuple[str, str, float]],
     lost: int,
     trip: int | None,
+    slices: int,
     make_host: Callable[..., Host],
     tmp_path_factory: pytest.TempPathFactory,
 ):
@@ -934,11 +941,12 @@ def test_at_least_once_a_batch_cut_short_is_finished_and_nothing_applied_twice(
         _record(whole, number, member, what, 20.0 + sum(passed for _, _, passed in story[: number + 1]))
         for number, (member, what, _) in enumerate(story)
     ]
-    decided = whole.decide(*batch)
-    written = list(decided.outgoing.states)
     cut = Work(host, tmp_path_factory.mktemp("db"), core, Position())
-    cut.store.restore(written[: max(0, len(written) - lost)], 0)
-    cut.decide(*batch)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "SLICE", slices)
+        written = list(whole.decide(*batch).outgoing.states)
+        cut.store.restore(written[: max(0, len(written) - lost)], 0)
+        cut.decide(*batch)
     cut_states, whole_states = cut.states(), whole.states()
     cut_position, whole_position = cut_states.pop(b"p"), whole_states.pop(b"p")
     assert cut_states == whole_states

@@ -83,7 +83,8 @@ def put(store: SomeStore, key: str, text: str, *, due_ms: int = NEVER_MS, note: 
 
 
 def seal(store: SomeStore) -> Sealed:
-    return store.seal(store.encode())
+    store.encode()
+    return store.seal()
 
 
 def commit(store: SomeStore, position: bytes = b"position", end: int = 1) -> None:
@@ -196,9 +197,31 @@ class TestReading:
         put(store, "m1", "a", note="n")
         assert list(store.encode()) == [part_key(1, "m1"), part_key(0, "m1")]
 
+    def test_also_where_it_was_encoded_before_the_others_changed(self, store: SomeStore):
+        put(store, "m1", "a")
+        put(store, "m2", "a")
+        store.encode()
+        put(store, "m1", "b", note="n")
+        parts = store.encode()
+        assert list(parts) == [part_key(0, "m2"), part_key(1, "m1"), part_key(0, "m1")]
+        store.write(store.seal(), b"", 1)
+        forget_decoded(store, "m1", "m2")
+        assert (text_of(store, "m1"), text_of(store, "m2")) == ("b", "a")
+
+    def test_what_did_not_change_since_it_was_encoded_is_not_encoded_again(self, store: SomeStore):
+        put(store, "m1", "a")
+        put(store, "m2", "a")
+        store.encode({"activity": 1})
+        put(store, "m2", "b")
+        store.encode({"activity": 2})
+        store.write(store.seal(), b"", 1)
+        forget_decoded(store, "m1", "m2")
+        assert [store.get(key).applied for key in ("m1", "m2")] == [{"activity": 1}, {"activity": 2}]
+
     def test_offsets_applied_and_the_due_time_come_back(self, store: SomeStore):
         put(store, "m1", "a", due_ms=7)
-        store.write(store.seal(store.encode({"activity": 3, "score": 0})), b"", 1)
+        store.encode({"activity": 3, "score": 0})
+        store.write(store.seal(), b"", 1)
         put(store, "m2", "b")
         commit(store)
         forget_decoded(store, "m1", "m2")
@@ -220,6 +243,16 @@ class TestUndoing:
         assert store.get("m2") is None
         assert store.deadlines.first() is None
         assert store.encode() == {}
+        assert not store.dirty
+
+    def test_nor_was_what_of_it_is_encoded(self, store: SomeStore):
+        put(store, "m1", "a")
+        commit(store)
+        put(store, "m1", "b", due_ms=3)
+        put(store, "m2", "new")
+        store.encode()
+        store.forget()
+        assert (text_of(store, "m1"), store.get("m2"), store.encode()) == ("a", None, {})
         assert not store.dirty
 
     def test_it_takes_nothing_of_a_batch_decided_before(self, store: SomeStore):

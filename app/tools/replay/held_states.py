@@ -80,7 +80,8 @@ class HeldStates:
         parts: dict[str, dict[bytes, bytes | None]] = {}
         deadlines: dict[str, list[tuple[int, str, bool]]] = {}
         for processor, store in self._stores.items():
-            sealed = self._sealed[processor] = store.seal(store.encode())
+            store.encode()
+            sealed = self._sealed[processor] = store.seal()
             parts[processor] = sealed.parts
             deadlines[processor] = [(*entry, present) for entry, present in sealed.deadlines.items()]
         temporary = self._folder / f"{REDO}.new"
