@@ -13,7 +13,8 @@ from app.runtime.evidence import Evidence
 from app.runtime.hosting.fetched import Fetched
 from app.runtime.intake import Intake
 from app.runtime.merge import MAX_BUFFERED_BYTES, Merge
-from app.runtime.partition import Phase
+from app.runtime.owned import Owned
+from app.runtime.partition import Partition, Phase
 from app.runtime.processor import Processor
 from tests.runtime.conftest import ThingCore
 
@@ -111,8 +112,8 @@ class Ready:
 @pytest.fixture
 def intake(make_host: Callable[..., Host], monkeypatch: pytest.MonkeyPatch) -> Intake:
     monkeypatch.setattr(module, "Fetching", lambda *_, **__: Reads())
-    monkeypatch.setattr(module.Partition, "fence", fenced)
-    monkeypatch.setattr(Intake, "_bring_up", brought_up)
+    monkeypatch.setattr(Partition, "fence", fenced)
+    monkeypatch.setattr(Owned, "_bring_up", brought_up)
     core: Any = ThingCore
     processor = Processor(
         name="members", inputs=INPUTS, key_field="member_id", rerouted="internal-rerouted", make_core=core
@@ -138,7 +139,7 @@ async def test_what_it_keeps_is_read_on_before_it_closes_what_it_has_lost(intake
     kept, lost = (Held(intake.host, number, reads) for number in (0, 1))
     partitions: Any = {("members", 0): kept, ("members", 1): lost}
     intake.partitions.update(partitions)
-    intake._starts.update(dict.fromkeys(kept.inputs.values(), 0))
+    intake._owned._starts.update(dict.fromkeys(kept.inputs.values(), 0))
     reads.positions.update(dict.fromkeys(lost.inputs.values(), 5))
     assigned = [TopicPartition(intake.host.full_name(name), number) for number in (0, 2) for name in INPUTS]
     await intake._take_over(assigned)
