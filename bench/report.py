@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import confluent_kafka
 import psutil
 from rich.markup import escape
 from rich.table import Table
@@ -74,6 +75,7 @@ class Report:
         self.promises: list[Target] = []
         self._machine = _machine() | {"busy_percent": busy_percent, "broker": broker}
         self.versions = {"Python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+        self.versions["librdkafka"] = confluent_kafka.libversion()[0]
         self._at = datetime.now(UTC).isoformat(timespec="seconds")
 
     @property

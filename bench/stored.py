@@ -20,8 +20,9 @@ from rocksdict import AccessType, Cache, Rdict
 from app.domain.events import Activity
 from app.domain.members import MemberCore
 from app.playbooks.loader import DEFAULTS, load_playbooks
+from app.runtime.database import open_options
 from app.runtime.merge import MAX_BATCH
-from app.runtime.store import Store, open_options
+from app.runtime.store import Store
 from bench.lives import changelog_bytes, id_of, rows_of
 from bench.playbooks import START_MS, Contender
 

@@ -11,7 +11,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rocksdict import DbClosedError, Rdict, WriteBatch, WriteOptions
+from rocksdict import BlockBasedOptions, DbClosedError, Options, Rdict, WriteBatch, WriteOptions
 
 from app.domain.entity import StoreError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from rocksdict import Options
+    from rocksdict import Cache, WriteBufferManager
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,25 @@ _WOULD_WAIT = "Result incomplete"
 """RocksDB's word for a write it was told not to wait for."""
 
 _ROOM_EVERY_S = 0.002
+
+
+def open_options(cache: Cache | None = None, write_buffers: WriteBufferManager | None = None) -> Options:
+    """RocksDB options for a partition: raw bytes, small write buffers; `cache` and `write_buffers` bound those of all
+    partitions that share them.
+    """
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.set_write_buffer_size(16 << 20)
+    options.set_max_write_buffer_number(2)
+    options.set_max_background_jobs(2)
+    if write_buffers is not None:
+        options.set_write_buffer_manager(write_buffers)
+    blocks = BlockBasedOptions()
+    blocks.set_bloom_filter(10, block_based=False)
+    if cache is not None:
+        blocks.set_block_cache(cache)
+    options.set_block_based_table_factory(blocks)
+    return options
 
 
 class Database:

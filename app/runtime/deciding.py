@@ -18,9 +18,7 @@ from app.domain.crossings import JournalEntry, MemberMoved, Rerouted
 from app.domain.engine import Engine, TimerFailed
 from app.domain.entity import NEVER_MS, StoreError
 from app.domain.errors import UserError
-from app.domain.hop import Hop
-from app.domain.outputs import MemberSnapshot
-from app.domain.sink import PageGone, Refused, Sink
+from app.domain.sink import Sink
 from app.runtime.layout import split_part_key
 from app.runtime.outgoing import MAX_VALUE_BYTES, Fault, Outputs, Spoilt, TooLarge
 from app.runtime.position import Position, dump_position
@@ -59,7 +57,6 @@ SWEEP_SLICE = 500
 _LAST_KEY = "\U0010ffff"
 
 _WRAPPED = frozenset({Rerouted, MemberMoved})
-_NO_OUTPUT = frozenset({Refused, PageGone, Hop})
 
 HISTORY_LAG_MS = 5 * 60_000
 """A record appended this long after it occurred says that history is being loaded (contract 5)."""
@@ -202,7 +199,7 @@ class Decider:
         engine.wakes_left = wakes
         swept_to = self._sweep(self._position.swept_to)
         engine.move_time(engine.time_ms if wall_ms is None else wall_ms)
-        self._collect(None, outputs)
+        outputs.collect(self._sink.outputs, None)
         offsets = dict(self._position.offsets)
         try:
             for start in range(0, len(batch), SLICE):
@@ -255,7 +252,7 @@ class Decider:
         try:
             self._engine.move_time(occurred_ms)
             if self._sink.outputs:
-                self._collect(record, outputs, occurred_ms, of_timers=True)
+                outputs.collect(self._sink.outputs, record, occurred_ms, of_timers=True)
             if self._repeats:
                 self._apply_once(key, event, record)
             else:
@@ -270,7 +267,7 @@ class Decider:
             trace = "".join(traceback.format_exception(bug))[-4_000:]
             raise Spoilt(record, "internal", trace, occurred_ms) from bug
         if self._sink.outputs:
-            self._collect(record, outputs, occurred_ms)
+            outputs.collect(self._sink.outputs, record, occurred_ms)
 
     def _unwrapped(self, event: Any) -> Any:
         """A record out of its wrapping, if it was rerouted or moved; any other as it is. Raises BadRecord."""
@@ -305,43 +302,6 @@ class Decider:
             )
         outputs.rerouted(record, right)
         return True
-
-    def _collect(
-        self,
-        record: InputRecord | None,
-        outputs: Outputs,
-        occurred_ms: int | None = None,
-        *,
-        of_timers: bool = False,
-    ) -> None:
-        """Take what the rules put out for a record, or for the silent entities whose timers it made due."""
-        decided = self._sink.outputs
-        for output in decided:
-            if (
-                type(output) is MemberSnapshot
-            ):  # as `add` does; spared the call, for half of all outputs are pages
-                outputs.pages[output.member_id] = output
-                continue
-            try:
-                if type(output) in _NO_OUTPUT:
-                    self._note(output, record, outputs, occurred_ms)
-                else:
-                    outputs.add(output)
-            except TooLarge as large:
-                if record is None or of_timers:
-                    raise TimerFailed(large.entity) from large
-                raise Spoilt(record, "too_large", str(large), occurred_ms) from large
-        decided.clear()
-
-    @staticmethod
-    def _note(output: object, record: InputRecord | None, outputs: Outputs, occurred_ms: int | None) -> None:
-        """Take what stands among the outputs and is none."""
-        if type(output) is Refused:
-            outputs.refused(record, output, occurred_ms)
-        elif type(output) is PageGone:
-            outputs.page_gone(output.member_id)
-        elif type(output) is Hop and record is not None:
-            outputs.send_on(output, record)
 
     def _encode(self, outputs: Outputs, offsets: dict[str, int]) -> dict[bytes, bytes | None]:
         """Encode what the records since the last call have changed; returns the states of the batch so far."""

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import msgspec
 from rocksdict import AccessType, Rdict
 
+from app.runtime.database import open_options
 from app.runtime.layout import CHANGELOG_KEY
 from app.runtime.restore import STALE_AFTER_MS
-from app.runtime.store import ChangelogMark, open_options
+from app.runtime.store import ChangelogMark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,10 @@ import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.domain.crossings import MemberMoved, Rerouted
+from app.domain.engine import TimerFailed
+from app.domain.hop import Hop
 from app.domain.outputs import DeadLetter, MemberSnapshot
+from app.domain.sink import PageGone, Refused
 from app.wire.bad_record import BadRecord, key_text
 from app.wire.hops import write_hop
 from app.wire.partitioner import murmur2_partition
@@ -15,8 +18,6 @@ from app.wire.partitioner import murmur2_partition
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.domain.hop import Hop
-    from app.domain.sink import Refused
     from app.runtime.hosting.producer import Row, Where
     from app.runtime.merge import InputRecord
     from app.runtime.processor import Host
@@ -28,6 +29,8 @@ MAX_VALUE_BYTES = 900_000
 
 MAX_DEAD_KEY_BYTES = 100_000
 """Of a dead letter's key; it stands in the letter again, where a byte may take four."""
+
+_NO_OUTPUT = frozenset({Refused, PageGone, Hop})
 
 
 class Fault(NamedTuple):
@@ -79,6 +82,34 @@ class Outputs:
         self.rows: dict[Where, list[Row]] = {}
         self.dead_letters: dict[str, int] = {}
 
+    def collect(
+        self,
+        decided: list[Any],
+        record: InputRecord | None,
+        occurred_ms: int | None = None,
+        *,
+        of_timers: bool = False,
+    ) -> None:
+        """Take what the rules put out for a record, or for the silent entities whose timers it made due; empties the list.
+
+        Raises Spoilt for a record, and TimerFailed for timers, that put out something too large.
+        """
+        for output in decided:
+            # As `add` does; spared the call, for half of all outputs are pages.
+            if type(output) is MemberSnapshot:
+                self.pages[output.member_id] = output
+                continue
+            try:
+                if type(output) in _NO_OUTPUT:
+                    self._note(output, record, occurred_ms)
+                else:
+                    self.add(output)
+            except TooLarge as large:
+                if record is None or of_timers:
+                    raise TimerFailed(large.entity) from large
+                raise Spoilt(record, "too_large", str(large), occurred_ms) from large
+        decided.clear()
+
     def add(self, output: Any) -> None:
         """Encode one output or crossing fact. Raises TooLarge.
 
@@ -103,6 +134,15 @@ class Outputs:
             return
         where = (self._host.full_name(topic), self._partition % partitions)
         self._own[topic] = self.rows[where] = [(key, value)]
+
+    def _note(self, output: object, record: InputRecord | None, occurred_ms: int | None) -> None:
+        """Take what stands among the outputs and is none."""
+        if type(output) is Refused:
+            self.refused(record, output, occurred_ms)
+        elif type(output) is PageGone:
+            self.page_gone(output.member_id)
+        elif type(output) is Hop and record is not None:
+            self.send_on(output, record)
 
     def page_gone(self, member_id: str) -> None:
         """The member's page is deleted."""

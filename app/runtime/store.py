@@ -15,10 +15,9 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import msgspec
-from rocksdict import BlockBasedOptions, Cache, Options, WriteBufferManager
 
 from app.domain.entity import NEVER_MS, Entity, StoreError
-from app.runtime.database import Database
+from app.runtime.database import Database, open_options
 from app.runtime.deadlines import DeadlineIndex, Entry
 from app.runtime.layout import (
     CHANGELOG_KEY,
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from rocksdict import WriteBatch
+    from rocksdict import Cache, WriteBatch, WriteBufferManager
 
     from app.domain.entity import Core
 
@@ -62,25 +61,6 @@ class Sealed(NamedTuple):
 
     parts: dict[bytes, bytes | None]
     deadlines: dict[Entry, bool]
-
-
-def open_options(cache: Cache | None = None, write_buffers: WriteBufferManager | None = None) -> Options:
-    """RocksDB options for a partition: raw bytes, small write buffers; `cache` and `write_buffers` bound those of all
-    partitions that share them.
-    """
-    options = Options(raw_mode=True)
-    options.create_if_missing(True)
-    options.set_write_buffer_size(16 << 20)
-    options.set_max_write_buffer_number(2)
-    options.set_max_background_jobs(2)
-    if write_buffers is not None:
-        options.set_write_buffer_manager(write_buffers)
-    blocks = BlockBasedOptions()
-    blocks.set_bloom_filter(10, block_based=False)
-    if cache is not None:
-        blocks.set_block_cache(cache)
-    options.set_block_based_table_factory(blocks)
-    return options
 
 
 class Store(Generic[E]):

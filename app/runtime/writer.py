@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.runtime.hosting.producer import Producer
@@ -106,9 +107,9 @@ class Writer:
             return (await self._producer.send({self._changelog: [position]}))[self._changelog]
         try:
             ends = await self._producer.send({**outgoing.outputs, self._changelog: [*states, position]})  # 2
-            asked_s = asyncio.get_running_loop().time()
+            asked_s = time.monotonic()
             await self._producer.commit()  # 3
-            self._end_s = asyncio.get_running_loop().time() - asked_s
+            self._end_s = time.monotonic() - asked_s
         except BaseException:
             with contextlib.suppress(BaseException):
                 async with asyncio.timeout(CLOSE_TIMEOUT_S):

@@ -11,8 +11,9 @@ from aiokafka import TopicPartition
 from rocksdict import Rdict
 
 from app.domain.entity import NEVER_MS
+from app.runtime.database import open_options
 from app.runtime.layout import ENTITY, POSITION_KEY, deadline_key, part_key, split_part_key
-from app.runtime.store import _HEAD, open_options
+from app.runtime.store import _HEAD
 from app.tools.committed import committed_reader
 from app.tools.world import PROCESSORS, World
 from app.wire.topics import changelog_of

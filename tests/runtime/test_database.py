@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.domain.entity import StoreError
-from app.runtime.database import Database
-from app.runtime.store import open_options
+from app.runtime.database import Database, open_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

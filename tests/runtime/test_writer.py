@@ -6,6 +6,7 @@ import asyncio
 import gc
 from contextlib import suppress
 from itertools import groupby
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -364,3 +365,29 @@ class TestAtLeastOnce:
             await writer.commit(topics.batch("a"))
         assert await topics.outputs() == ["a-0", "a-1"]
         assert await topics.logged() == ["e-a-0", "e-a-1"]
+
+
+@pytest.mark.parametrize(
+    ("end_ms", "spacing_ms"),
+    [(0.1, 2), (1, 2), (3, 6), (10, 20), (400, 20)],
+    ids=["quick", "as here", "slower", "slow", "a pause"],
+)
+async def test_the_next_transaction_waits_as_long_as_the_markers_of_the_last_may_take(
+    end_ms: float, spacing_ms: float, monkeypatch: pytest.MonkeyPatch
+):
+    clock_s = [0.0]
+
+    class Slow:
+        async def send(self, rows: dict[Any, Any]) -> dict[Any, int]:
+            clock_s[0] += 1
+            return dict.fromkeys(rows, 1)
+
+        async def commit(self) -> None:
+            clock_s[0] += end_ms / 1000
+
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock_s[0]))
+    monkeypatch.setattr(module, "Producer", lambda *_: Slow())
+    writer = Writer({}, "t", "changelog", 0)
+    assert writer.spacing_s == module.LEAST_SPACING_S
+    await writer.commit(Outgoing({}, [], b""))
+    assert writer.spacing_s == pytest.approx(spacing_ms / 1000)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 from rocksdict import Rdict
 
+from app.runtime.database import open_options
 from app.runtime.layout import ENTITY, POSITION_KEY, split_part_key
 from app.runtime.position import Position, load_position
-from app.runtime.store import open_options
 from app.tools.replay.order import Order
 from app.wire.partitioner import murmur2_partition
 from app.wire.topics import JOURNAL
