@@ -32,7 +32,7 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Every contender at every measure, about 45 minutes; `python -m bench --help` has less of it.
+# Every contender at every measure, about 35 minutes; `python -m bench --help` has less of it.
 bench: setup
 	$(BIN)/python -m bench
 
