@@ -229,7 +229,9 @@ class Intake(ConsumerRebalanceListener):
         for unit in self.partitions.keys() - kept:
             await self._owned.close(unit)
         self._stand_by(units)
-        if not await self._owned.open(units - kept, generation):
+        if not await self._owned.open(
+            units - kept, still_ours=lambda: self._fetching.group.generation == generation
+        ):
             return
         self._assigned.set()
         log.info(
