@@ -20,12 +20,12 @@ from app.domain.company_state import offset_ms, rank_of
 from app.domain.crossings import CompanyUp
 from app.domain.events import Activity, CompanyStatus
 from app.domain.outputs import WorkflowOpened
+from bench.beside import LiveEvents
 from bench.command import reported_run, run_command
-from bench.latency import ANSWER_TIMEOUT_S, READY_TIMEOUT_S, WARM_UP_S, Latency, first_activity
+from bench.latency import ANSWER_TIMEOUT_S, READY_TIMEOUT_S, WARM_UP_S, first_activity
 from bench.live import Waits, opened_line
 from bench.load import load
 from bench.reengage import drain, worker
-from bench.report import Report, Target
 from bench.site import PARTITIONS, PLAYBOOKS, opened_site
 
 if TYPE_CHECKING:
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
     from app.domain.events import Input
     from bench.process import Contender
+    from bench.report import Report
     from bench.site import Site
 
 COMPANY = "acme"
-WANTED_P99_MS = 250
 BEFORE_S = 20
 """How long live events are timed before the company is back."""
 
@@ -106,28 +106,7 @@ def measure(site: Site, wave: Wave, rate: int, report: Report, say: Callable[[st
     with worker(site) as running:
         watched = asyncio.run(_watch(site, running, wave, rate, say))
         running.stop()
-    report.latency_title = "Live events, send to read_committed"
-    for system, first, last in watched.windows:
-        waits = Waits.between(
-            watched.sent_s[first:last], (watched.read_s[number] for number in range(first, last))
-        )
-        from_ms, to_ms = watched.epoch_ms(watched.sent_s[first]), watched.epoch_ms(watched.sent_s[last - 1])
-        report.latencies.append(
-            Latency(
-                system=system,
-                guarantee=site.guarantee,
-                events=len(waits),
-                rate_per_s=len(waits) / ((to_ms - from_ms) / 1000),
-                p50_ms=waits.share(50),
-                p99_ms=waits.share(99),
-                max_ms=waits.share(100),
-                cores=running.cpu_s(from_ms, to_ms) / ((to_ms - from_ms) / 1000),
-                peak_rss_mb=running.peak_rss_bytes / 2**20,
-                repeated=watched.repeated,
-            )
-        )
-    p99_ms = report.latencies[-1].p99_ms
-    report.promises.append(Target("live p99 ms", p99_ms, f"< {WANTED_P99_MS}", p99_ms < WANTED_P99_MS))
+    watched.tell(report, site, running, watched.windows)
     report.facts += watched.facts()
     report.wrong += watched.wrong()
 
@@ -169,22 +148,19 @@ async def _watch(
     return watched
 
 
-class Watched:
+class Watched(LiveEvents):
     """What was sent and read; perf_counter seconds, live events by their number, those who waited by their id.
 
     `up_ms` is when the company was back; `windows` are name, first and last number (exclusive) of the events timed.
     """
 
     def __init__(self, wave: Wave) -> None:
-        self.sent_s: list[float] = []
-        self.read_s: dict[int, float] = {}
+        super().__init__()
         self.told_s: dict[str, float] = {}
-        self.repeated = 0
         self.up_ms = 0
         self.windows: list[tuple[str, int, int]] = []
         self._wave = wave
         self._told_ms: dict[str, int] = {}
-        self._epoch_s = time.time() - time.perf_counter()
 
     def hear(self, output: Any, read_s: float) -> None:
         """Note an answer, or that a member is told."""
@@ -193,13 +169,7 @@ class Watched:
             self.told_s[output.member_id] = read_s
             self._told_ms[output.member_id] = output.occurred_at
         elif output.cause.startswith("e"):
-            number = int(output.cause.removeprefix("e"))
-            self.repeated += number in self.read_s
-            self.read_s.setdefault(number, read_s)
-
-    def epoch_ms(self, at_s: float) -> float:
-        """The wall clock's time."""
-        return (at_s + self._epoch_s) * 1000
+            self.answered(output, read_s)
 
     def facts(self) -> Iterator[str]:
         """How the release went."""

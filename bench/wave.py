@@ -23,21 +23,21 @@ from app.domain.events import ScoreCommand
 from app.domain.instants import DAY_MS, HOUR_MS, MINUTE_MS
 from app.domain.outputs import Nudge, WorkflowOpened
 from app.domain.policy import spread_offset_ms
+from bench.beside import LiveEvents
 from bench.command import reported_run, run_command
-from bench.latency import ANSWER_TIMEOUT_S, READY_TIMEOUT_S, WARM_UP_S, Latency, first_activity
+from bench.latency import ANSWER_TIMEOUT_S, READY_TIMEOUT_S, WARM_UP_S, first_activity
 from bench.live import Waits, opened_line
 from bench.load import load
 from bench.reengage import drain, worker
-from bench.report import Report, Target
 from bench.site import PARTITIONS, opened_site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from bench.process import Contender
+    from bench.report import Report
     from bench.site import Site
 
-WANTED_P99_MS = 250
 FULL = 1_000_000
 FULL_SPREAD_S = 15 * 60
 BEFORE_S = 20
@@ -135,28 +135,7 @@ def measure(site: Site, wave: Wave, rate: int, report: Report, say: Callable[[st
     with worker(site) as running:
         watched = asyncio.run(_watch(site, running, wave, rate, say))
         running.stop()
-    report.latency_title = "Live events, send to read_committed"
-    for system, first, last in watched.windows():
-        waits = Waits.between(
-            watched.sent_s[first:last], (watched.read_s[number] for number in range(first, last))
-        )
-        from_ms, to_ms = watched.epoch_ms(watched.sent_s[first]), watched.epoch_ms(watched.sent_s[last - 1])
-        report.latencies.append(
-            Latency(
-                system=system,
-                guarantee=site.guarantee,
-                events=len(waits),
-                rate_per_s=len(waits) / ((to_ms - from_ms) / 1000),
-                p50_ms=waits.share(50),
-                p99_ms=waits.share(99),
-                max_ms=waits.share(100),
-                cores=running.cpu_s(from_ms, to_ms) / ((to_ms - from_ms) / 1000),
-                peak_rss_mb=running.peak_rss_bytes / 2**20,
-                repeated=watched.repeated,
-            )
-        )
-    p99_ms = report.latencies[-1].p99_ms
-    report.promises.append(Target("live p99 ms", p99_ms, f"< {WANTED_P99_MS}", p99_ms < WANTED_P99_MS))
+    watched.tell(report, site, running, watched.windows())
     report.facts += watched.facts()
     report.wrong += watched.wrong()
 
@@ -182,17 +161,14 @@ async def _watch(
     return watched
 
 
-class _Watched:
+class _Watched(LiveEvents):
     """What was sent and read; perf_counter seconds, live events by their number, nudges by their member."""
 
     def __init__(self, wave: Wave) -> None:
-        self.sent_s: list[float] = []
-        self.read_s: dict[int, float] = {}
+        super().__init__()
         self.nudged_s: dict[str, float] = {}
-        self.repeated = 0
         self._wave = wave
         self._astray = 0
-        self._epoch_s = time.time() - time.perf_counter()
 
     def hear(self, output: Any, read_s: float) -> None:
         """Note an output."""
@@ -201,9 +177,7 @@ class _Watched:
             self.nudged_s[output.member_id] = read_s
             self._astray += output.occurred_at != self._wave.due_ms(output.member_id)
         else:
-            number = int(output.cause.removeprefix("e"))
-            self.repeated += number in self.read_s
-            self.read_s.setdefault(number, read_s)
+            self.answered(output, read_s)
 
     def live_events(self, rate: int) -> Iterator[Callable[[], Any]]:
         """First activities until all nudges were read; as many as are worth waiting for."""
@@ -222,10 +196,6 @@ class _Watched:
         wave = next(number for number, at_ms in enumerate(sent_ms) if at_ms >= end_ms)
         yield "before the wave", first, wave
         yield "in the wave", wave, len(sent_ms)
-
-    def epoch_ms(self, at_s: float) -> float:
-        """The wall clock's time."""
-        return (at_s + self._epoch_s) * 1000
 
     def facts(self) -> Iterator[str]:
         """How the release went."""

@@ -202,18 +202,19 @@ class Decider:
         outputs.collect(self._sink.outputs, None)
         offsets = dict(self._position.offsets)
         try:
-            for start in range(0, len(batch), SLICE):
+            # Without records too there is a slice: of what timers and the sweep have changed.
+            for start in range(0, max(1, len(batch)), SLICE):
                 for record in batch[start : start + SLICE]:
                     offsets[record.topic] = record.offset + 1
                     if poison and (fault := poison.get((record.topic, record.offset))) is not None:
                         outputs.dead_letter(record, *fault)
                     else:
                         self._apply(record, outputs)
-                self._encode(outputs, offsets)
+                parts = self._encode(outputs, offsets)
             if self._history:
                 self._history = False
                 self.history_seen_ms = self._host.now_ms()
-            return self._finish(outputs, offsets, swept_to, len(batch), wakes - engine.wakes_left)
+            return self._finish(outputs, parts, offsets, swept_to, len(batch), wakes - engine.wakes_left)
         except TooLarge as large:
             sound = [record for record in batch if (record.topic, record.offset) not in poison]
             raise self._fault(large, sound) from large
@@ -310,10 +311,15 @@ class Decider:
         return self._store.encode(dict(offsets) if self._repeats else None)
 
     def _finish(
-        self, outputs: Outputs, offsets: dict[str, int], swept_to: str | None, records: int, woken: int
+        self,
+        outputs: Outputs,
+        parts: dict[bytes, bytes | None],
+        offsets: dict[str, int],
+        swept_to: str | None,
+        records: int,
+        woken: int,
     ) -> Decided:
         engine, host = self._engine, self._host
-        parts = self._encode(outputs, offsets)
         _refuse_too_large(parts)
         outputs.finish()
         sealed = self._store.seal()

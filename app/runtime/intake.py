@@ -229,9 +229,7 @@ class Intake(ConsumerRebalanceListener):
         for unit in self.partitions.keys() - kept:
             await self._owned.close(unit)
         self._stand_by(units)
-        if not await self._owned.open(
-            units - kept, still_ours=lambda: self._fetching.group.generation == generation
-        ):
+        if not await self._owned.open(units - kept, generation):
             return
         self._assigned.set()
         log.info(
@@ -279,7 +277,7 @@ class Intake(ConsumerRebalanceListener):
         offsets = {
             where: partition.position.offsets[name]
             for partition in self.partitions.values()
-            if partition.phase is Phase.READY
+            if partition.phase in (Phase.READY, Phase.HELD)
             for name, where in partition.inputs.items()
             if name in partition.position.offsets
         }
@@ -294,7 +292,7 @@ class Intake(ConsumerRebalanceListener):
         """Finish what is decided, leave the group, close everything."""
         # Or a worker that fails would, with nothing left open, look drained.
         self._assigned.clear()
-        await asyncio.gather(*(partition.hold(HOLD_TIMEOUT_S) for partition in self.partitions.values()))
+        await self._owned.hold(HOLD_TIMEOUT_S)
         await self._report_lag()
         await self._owned.close_all()
         # A broker that does not answer must not keep the worker; it will miss the heartbeats instead.

@@ -75,7 +75,7 @@ class Owned:
         return bool(self._opening)
 
     async def hold(self, timeout_s: float) -> None:
-        """Commit what is decided, read nothing more and open nothing more: the group shares out anew."""
+        """Commit what is decided, read nothing more and open nothing more: the group shares out anew, or the worker stops."""
         for partition in self.partitions.values():
             self._fetching.leave(*partition.inputs.values())
         for task in self._opening.values():
@@ -89,14 +89,14 @@ class Owned:
             self._read_on(self.partitions[unit])
         return kept
 
-    async def open(self, units: Collection[Unit], *, still_ours: Callable[[], bool]) -> bool:
-        """Fence the former owners of new units, then begin to open them; False when they are not ours by then."""
+    async def open(self, units: Collection[Unit], generation: int) -> bool:
+        """Fence the former owners of units that `generation` gave us, then begin to open them; False: the group has moved on."""
         opened = {unit: self._new(unit) for unit in units}
         self._share_memory([*self.partitions.values(), *opened.values()])
         results = await asyncio.gather(
             *(partition.fence() for partition in opened.values()), return_exceptions=True
         )
-        if not still_ours():
+        if self._fetching.group.generation != generation:
             for partition in opened.values():
                 await partition.close()
             return False

@@ -31,7 +31,7 @@ from app.runtime.position import Position, opened_position
 from app.runtime.promotion import UnfinishedPromotionError
 from app.runtime.restore import restore
 from app.runtime.store import Store
-from app.runtime.writer import LEAST_SPACING_S, Writer
+from app.runtime.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -218,7 +218,7 @@ class Partition:
     def _free_in(self) -> float:
         """Seconds until the next transaction may begin; a guess while one is under way."""
         if not self._settled.is_set():
-            return LEAST_SPACING_S
+            return self._writer.spacing_s
         return self._free_s - asyncio.get_running_loop().time()
 
     def lease(self) -> int:

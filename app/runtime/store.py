@@ -142,6 +142,7 @@ class Store(Generic[E]):
         """
         parts = self._parts
         dump = self._core.dump
+        seen = b"" if applied is None else msgspec.msgpack.encode(applied)
         for key, entity in self._changed.items():
             entity.applied = applied
             dumped = list(dump(entity))
@@ -150,7 +151,11 @@ class Store(Generic[E]):
                 # An earlier slice may have put part 0 in already, before parts that come now.
                 parts.pop(part_key(0, key), None)
             for part, body in dumped:
-                parts[part_key(part, key)] = _head(entity) + body if part == 0 and body is not None else body
+                parts[part_key(part, key)] = (
+                    _HEAD.pack(entity.indexed_due_ms, len(seen)) + seen + body
+                    if part == 0 and body is not None
+                    else body
+                )
         self._changed = {}
         return parts
 
@@ -307,13 +312,6 @@ class Store(Generic[E]):
         if len(self._young) >= min(CACHED_ENTITIES * self._partitions, self._most) // 2:
             self._old, self._young = self._young, {}
         self._young[entity.key] = entity
-
-
-def _head(entity: Entity) -> bytes:
-    if entity.applied is None:
-        return _HEAD.pack(entity.indexed_due_ms, 0)
-    applied = msgspec.msgpack.encode(entity.applied)
-    return _HEAD.pack(entity.indexed_due_ms, len(applied)) + applied
 
 
 def _encode_mark(next_offset: int) -> bytes:

@@ -82,6 +82,7 @@ class Held:
 
     async def hold(self, timeout_s: float) -> None:
         self.is_on_hold = timeout_s > 0
+        self.phase = Phase.HELD
 
     async def close(self) -> None:
         self.seen_on_closing = dict(self._reads.positions)
@@ -157,6 +158,26 @@ async def test_nothing_is_read_while_the_group_shares_out_anew(intake: Intake):
     await intake.on_partitions_revoked(held.inputs.values())
     assert held.is_on_hold
     assert reads.positions == {}
+
+
+async def test_at_its_stop_it_tells_the_group_how_far_everything_is(intake: Intake):
+    """What was decided is committed first, and counts; or whoever looks at the group sees what is done as not done."""
+    reads: Any = intake._fetching
+    told: dict[TopicPartition, int] = {}
+    partition: Any = Held(intake.host, 0, reads)
+    partition.phase = Phase.READY
+    intake.partitions["members", 0] = partition
+
+    async def take(offsets: dict[TopicPartition, int]) -> None:
+        assert partition.is_on_hold
+        told.update(offsets)
+
+    async def stop() -> None:
+        assert not intake.partitions
+
+    reads.group.commit, reads.stop = take, stop
+    await intake._stop()
+    assert told == dict.fromkeys(partition.inputs.values(), 7)
 
 
 class TestHandingOut:

@@ -126,7 +126,7 @@ class Town:
         return self.made[-1]
 
     async def open(self) -> bool:
-        return await self.owned.open([UNIT], still_ours=lambda: self.generation == 1)
+        return await self.owned.open([UNIT], 1)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(DEADLINE_S):
