@@ -15,6 +15,7 @@ import psutil
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from docker.errors import DockerException
+from hypothesis import HealthCheck, settings
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
@@ -25,6 +26,9 @@ from app.broker.properties import server_properties
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would every process they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# No test asserts how long something takes: beside other work an example of a millisecond can take a second.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 SESSION = f"test-{uuid.uuid4().hex[:8]}-"
 _numbers = itertools.count(1)

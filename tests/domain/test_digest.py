@@ -247,7 +247,7 @@ def on_paper(steps: list[Step]) -> list[str]:
     return sent
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(histories(), st.booleans(), st.data())
 def test_the_digests_are_those_written_on_paper_restarted_repeated_or_not(steps, restarting, data):
     owner, sent = Owner(restarting=restarting), []

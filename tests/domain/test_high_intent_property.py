@@ -79,7 +79,7 @@ def say(story: Sessions, at: float, now: float, member: str, what: str, page: st
         getattr(story, what)(at, arrived=now, member=member)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(histories)
 def test_after_a_success_no_nudge_of_that_workflow_is_sent(drawn):
     outputs, succeeded = play(drawn)
@@ -94,7 +94,7 @@ def test_after_a_success_no_nudge_of_that_workflow_is_sent(drawn):
         assert opened <= resolved
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(histories)
 def test_every_step_of_every_workflow_has_exactly_one_outcome(drawn):
     outputs, _ = play(drawn)
@@ -103,7 +103,7 @@ def test_every_step_of_every_workflow_has_exactly_one_outcome(drawn):
     assert {o.workflow_id for o in outputs if isinstance(o, WorkflowResolved)} == set(outcomes)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(histories)
 def test_an_attribution_is_to_a_nudge_of_the_workflow_sent_at_most_seven_days_before(drawn):
     outputs, _ = play(drawn)
@@ -115,13 +115,13 @@ def test_an_attribution_is_to_a_nudge_of_the_workflow_sent_at_most_seven_days_be
             assert 0 <= resolved.occurred_at - nudge.occurred_at <= days(8) - days(0)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(histories)
 def test_a_restart_between_any_two_records_changes_nothing(drawn):
     assert play(drawn, restarting=True) == play(drawn)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(histories)
 def test_what_happens_to_others_changes_nothing(drawn):
     assert of_a(play(drawn)[0]) == of_a(play(drawn, only="a")[0])

@@ -282,7 +282,7 @@ class Partitions:
         return member
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("abcd"), st.integers(0, 6)), max_size=8),
     st.integers(0, 10_000),

@@ -173,7 +173,7 @@ def capped(nudges: list[Nudge]) -> bool:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(histories)
 def test_no_nudge_is_sent_that_the_policy_forbids(drawn):
     sent: dict[str, list[Nudge]] = {"a": [], "b": []}
@@ -189,7 +189,7 @@ def test_no_nudge_is_sent_that_the_policy_forbids(drawn):
     assert not any(capped(nudges) for nudges in sent.values())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(histories)
 def test_every_planned_nudge_has_exactly_one_outcome(drawn):
     outputs = [output for output, _ in play(arrivals(drawn))]
@@ -208,7 +208,6 @@ def test_every_planned_nudge_has_exactly_one_outcome(drawn):
         assert output.nudge_id == f"{stem}#{numbers[stem]}"
 
 
-@settings(deadline=None)
 @given(histories)
 def test_a_restart_between_any_two_records_changes_nothing(drawn):
     arrived = arrivals(drawn)

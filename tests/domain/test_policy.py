@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.calendar import is_public_holiday, local_time, minute_of_day, zone_of
@@ -116,7 +116,6 @@ class TestWaiting:
     def test_holidays_count_only_if_the_policy_says_so(self):
         assert policy().open_from_ms(ms("2026-01-01T12:00"), Profile(country="DE")) == ms("2026-01-01T12:00")
 
-    @settings(deadline=None)  # the first example reads the holidays
     @given(
         st.integers(ms("2024-01-01T00:00"), ms("2027-01-01T00:00")),
         st.integers(0, 95),

@@ -187,7 +187,7 @@ def hour_of(output: Any) -> int:
     return int((output.occurred_at - MONDAY_MS) // HOUR_MS)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(timelines(), st.booleans())
 def test_the_status_is_that_of_the_reference_at_every_instant(records, restarting):
     outputs = play(records, restarting=restarting)
@@ -207,7 +207,7 @@ def test_the_status_is_that_of_the_reference_at_every_instant(records, restartin
         assert found == paper.changes
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(timelines())
 def test_an_open_workflow_and_a_place_in_the_digest_belong_to_those_off_track_and_to_no_others(records):
     standing: dict[str, dict[str, bool]] = {"track": {}, "workflow": {}, "digest": {}}
@@ -229,7 +229,7 @@ def output_of(standing: dict[str, dict[str, bool]], name: str, engagement: str) 
     return standing[name].get(engagement, False)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(timelines())
 def test_neither_a_restart_nor_other_members_change_anything(records):
     outputs = play(records, restarting=False)

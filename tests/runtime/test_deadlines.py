@@ -310,6 +310,6 @@ class StoreMachine(IndexMachine):
 
 
 TestAgainstASet = IndexMachine.TestCase
-TestAgainstASet.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
+TestAgainstASet.settings = settings(max_examples=200, stateful_step_count=30)
 TestOverRocksDb = StoreMachine.TestCase
-TestOverRocksDb.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+TestOverRocksDb.settings = settings(max_examples=25, stateful_step_count=30)

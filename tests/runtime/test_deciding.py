@@ -333,7 +333,7 @@ class TestBadInput:
         assert len(letter.raw) == 450_000
 
     @given(value=st.binary(max_size=40), headed=st.booleans())
-    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
     def test_whatever_comes_the_partition_moves_on(
         self, work: Work, codec: Codec, value: bytes, headed: bool
     ):
@@ -884,7 +884,7 @@ def everything_but_the_cuts(work: Work) -> dict[str, Any]:
     bugs=st.sets(st.integers(0, 24), max_size=2),
     slices=st.integers(1, 4),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_how_records_are_cut_into_batches_changes_nothing(
     story: list[tuple[str, str, float]],
     cuts: set[int],
@@ -923,7 +923,7 @@ def test_how_records_are_cut_into_batches_changes_nothing(
     trip=st.none() | st.integers(0, 24),
     slices=st.integers(1, 30),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_at_least_once_a_batch_cut_short_is_finished_and_nothing_applied_twice(
     story: list[tuple[str, str, float]],
     lost: int,

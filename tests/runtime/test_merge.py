@@ -285,7 +285,7 @@ def assert_is_sorted(batch) -> None:
 
 
 @given(logs=logs, data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_however_a_finished_log_is_fetched_it_is_merged_as_if_all_were_known(logs: Logs, data: st.DataObject):
     merge = Merge(RANKS, {})
     fetched = dict.fromkeys(logs, 0)
@@ -432,4 +432,4 @@ class MergeMachine(RuleBasedStateMachine):
 
 
 TestAgainstABroker = MergeMachine.TestCase
-TestAgainstABroker.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestAgainstABroker.settings = settings(max_examples=150, stateful_step_count=40)

@@ -352,4 +352,4 @@ class GroupMachine(RuleBasedStateMachine):
 
 
 TestGroup = GroupMachine.TestCase
-TestGroup.settings = settings(max_examples=100, stateful_step_count=20, deadline=None)
+TestGroup.settings = settings(max_examples=100, stateful_step_count=20)

@@ -653,4 +653,4 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 TestAgainstADict = StoreMachine.TestCase
-TestAgainstADict.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+TestAgainstADict.settings = settings(max_examples=30, stateful_step_count=30)

@@ -138,7 +138,7 @@ class TestMovingQuietly:
     @given(
         st.lists(st.tuples(st.integers(0, 40), st.sampled_from("abc"), st.sampled_from(KINDS)), max_size=25)
     )
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     def test_it_decides_what_moving_time_decides(self, drawn: list[tuple[int, str, str]]):
         lines = [WHAT[kind](at / 2, member) for at, member, kind in sorted(drawn, key=itemgetter(0))]
         assert self.outputs(lines, quietly=True) == self.outputs(lines, quietly=False)

@@ -57,7 +57,6 @@ def test_what_is_not_ordinary_is_left_to_the_general_reader(fields):
         DECODE(an_activity(**fields))
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_damaged_bytes_give_what_the_general_reader_gives_or_nothing(data):
     value = bytearray(
@@ -77,7 +76,7 @@ def test_damaged_bytes_give_what_the_general_reader_gives_or_nothing(data):
 
 
 @pytest.mark.parametrize("topic", sorted(RECORDS))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_every_record_is_read_as_the_general_reader_reads_it(topic, records, data):
     record = data.draw(records(topic))

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 from fastavro import parse_schema, schemaless_writer
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.events import Activity, ScoreCommand
@@ -48,7 +48,7 @@ def test_a_number_beyond_64_bits_is_refused_and_not_cut(number):
 
 
 @pytest.mark.parametrize("topic", sorted(RECORDS))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(data=st.data())
 def test_every_record_is_written_as_fastavro_writes_it(topic, records, data):
     record = data.draw(records(topic))

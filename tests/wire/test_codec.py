@@ -6,7 +6,7 @@ from io import BytesIO
 import msgspec
 import pytest
 from fastavro import schemaless_writer
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.crossings import INTERNALS, JournalEntry
@@ -24,7 +24,7 @@ DEAD_LETTER_CODES = {
     for code in field["type"]["symbols"]
 }
 EVERY_TOPIC = pytest.mark.parametrize("topic", sorted(RECORDS))
-QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=25)
 
 codec = Codec()
 JSON_CODEC = Codec(encoding="json")
@@ -422,12 +422,12 @@ class TestAnyBytes:
             assert found.error in DEAD_LETTER_CODES
             codec.encode(found.dead_letter(topic, 0, 0, b"m1", value))
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     @given(topic=st.sampled_from(sorted(RECORDS)), value=st.binary(max_size=60))
     def test_random_bytes(self, topic, value):
         self.decode(topic, value)
 
-    @settings(max_examples=500, deadline=None)
+    @settings(max_examples=500)
     @given(topic=st.sampled_from(sorted(RECORDS)), body=st.binary(max_size=60))
     def test_random_bytes_behind_the_right_header(self, topic, body):
         header = b"\xc3\x01" + shipped_schemas().current(RECORDS[topic].__name__).fingerprint
@@ -442,7 +442,7 @@ class TestAnyBytes:
             value[data.draw(st.integers(0, len(value) - 1))] = data.draw(st.integers(0, 255))
         self.decode(topic, bytes(value[: data.draw(st.integers(0, len(value)))]))
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     @given(
         topic=st.sampled_from(sorted(RECORDS)),
         fields=st.dictionaries(

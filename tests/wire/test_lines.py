@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.events import INPUTS, Activity
@@ -23,7 +23,7 @@ from app.wire.lines import (
 NOW_MS = 1_767_607_200_000
 DAY_MS = 86_400_000
 YEAR_2100_MS = 4_102_444_800_000
-QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=25)
 FIELDS = {"member_id": "m1", "type": "article.read", "channel": "APP", "occurred_at": "2026-01-05T10:00:00Z"}
 
 
@@ -226,7 +226,7 @@ class TestBadLines:
             raw=text.encode(),
         )
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     @given(st.binary(max_size=80) | st.text(max_size=80))
     def test_any_line_is_a_line_or_a_bad_one(self, text):
         try:
@@ -234,7 +234,7 @@ class TestBadLines:
         except BadLine as found:
             format_record("dead-letter", found.letter)
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     @given(
         st.dictionaries(
             st.sampled_from(

@@ -24,7 +24,7 @@ def an_activity(**fields: object) -> bytes:
 
 @pytest.mark.parametrize("topic", INPUTS_IN_ORDER)
 @given(data=st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_what_it_gives_is_the_records_own_instant(topic, data, records):
     record = data.draw(records(topic))
     found = peeker(topic)(CODEC.encode(record), APPENDED_MS)

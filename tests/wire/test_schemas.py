@@ -115,7 +115,7 @@ SCHEMA_LIKE = st.recursive(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(
     fields=SCHEMA_LIKE,
     more=st.dictionaries(st.sampled_from(["name", "namespace", "aliases", "doc"]), SCHEMA_LIKE),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.crossings import TransferAnswer, TransferQueued
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from app.domain.explain.step import Step
 
 Arrivals = list[tuple[int, Any]]
-
-UNTIMED = settings(deadline=None)
-"""The first example may read holiday tables."""
 
 
 class Watching:
@@ -76,26 +73,22 @@ def assert_steps(steps: list[Step], outputs: list[Output]) -> None:
                 assert considered.happened == considered.holds, (step, considered)
 
 
-@UNTIMED
 @given(returning.histories())
 def test_tags_workflows_and_transfers_are_explained_as_they_happened(arrivals):
     assert_explained(returning.CORE, [tuple(arrival) for arrival in arrivals], returning.END_MS, "abc")
 
 
-@UNTIMED
 @given(ledger.arrivals)
 def test_points_decay_clamps_and_crossings_are_explained_as_they_happened(drawn):
     assert_explained(ledger.CORE, ledger.records(drawn), ledger.END_MS, ["m1"])
 
 
-@UNTIMED
 @given(nudging.histories)
 def test_nudges_are_explained_as_they_were_judged(drawn):
     arrivals = [tuple(arrival) for arrival in nudging.arrivals(drawn)]
     assert_explained(nudging.CORE, arrivals, nudging.END_MS, "ab")
 
 
-@UNTIMED
 @given(nudging.histories)
 def test_the_first_condition_that_fails_is_the_reason_a_nudge_is_suppressed_with(drawn):
     arrivals = [tuple(arrival) for arrival in nudging.arrivals(drawn)]
@@ -123,7 +116,6 @@ MIXED = MemberCore(
 )
 
 
-@UNTIMED
 @given(
     returning.histories(),
     st.lists(st.sampled_from(["TRANSFERRED", "ATTEMPT_FAILED"]), min_size=40, max_size=40),

@@ -11,7 +11,7 @@ from app.domain.explain.standing import standing_of
 from app.domain.explain.watch import WatchedMembers
 from app.domain.outputs import Output
 from tests.domain import test_high_intent_property as history
-from tests.domain.explain.test_agreement import UNTIMED, assert_steps
+from tests.domain.explain.test_agreement import assert_steps
 from tests.domain.explain.watching import all_says
 from tests.domain.intents import LATE, MAINTENANCE, Sessions, instant
 
@@ -37,7 +37,6 @@ class WatchedSessions(Sessions):
         ]
 
 
-@UNTIMED
 @given(history.histories)
 def test_sessions_segments_and_plans_are_explained_as_they_happened(drawn):
     plain, _ = history.play(drawn)

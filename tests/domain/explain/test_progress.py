@@ -17,7 +17,7 @@ from app.domain.progress import Template
 from tests.domain import test_progress_property as history
 from tests.domain.coaching import Coaching, progress
 from tests.domain.conftest import MONDAY_MS, days
-from tests.domain.explain.test_agreement import UNTIMED, assert_explained
+from tests.domain.explain.test_agreement import assert_explained
 
 if TYPE_CHECKING:
     from app.domain.explain.step import Step
@@ -27,7 +27,6 @@ CORE = MemberCore(
 )
 
 
-@UNTIMED
 @given(history.timelines())
 def test_tracks_are_explained_as_they_changed(records):
     """Both engagements of one member, tracked by two playbooks."""

@@ -10,7 +10,7 @@ from app.domain.explain.standing import standing_of
 from app.domain.reactivation import WAIT_TIMER
 from tests.domain import test_reactivation_property as history
 from tests.domain.conftest import MONDAY_MS
-from tests.domain.explain.test_agreement import UNTIMED, Watching, assert_explained
+from tests.domain.explain.test_agreement import Watching, assert_explained
 from tests.domain.explain.watching import WatchedStory
 from tests.domain.reactivating import DAY, MINUTE_MS, Funnel, on
 
@@ -24,13 +24,11 @@ def arrivals_of(drawn):
     ]
 
 
-@UNTIMED
 @given(history.histories(whole=True))
 def test_reactivations_are_explained_as_they_happened(drawn):
     assert_explained(history.ALL, arrivals_of(drawn), END_MS, ["m1"])
 
 
-@UNTIMED
 @given(history.histories(whole=True))
 def test_a_wait_begins_exactly_if_its_conditions_hold(drawn):
     watching = Watching(history.ALL, "m1")

@@ -62,7 +62,7 @@ def thin_out(made):
 
 
 @given(runs)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_it_gives_back_every_record_in_order_of_its_place(tmp_path_factory, found):
     made = filled(tmp_path_factory.mktemp("spool"), found)
     expected = sorted(chain(*found))
@@ -71,7 +71,7 @@ def test_it_gives_back_every_record_in_order_of_its_place(tmp_path_factory, foun
 
 
 @given(runs)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_it_goes_on_from_any_place(tmp_path_factory, found):
     made = filled(tmp_path_factory.mktemp("spool"), found)
     expected = sorted(chain(*found))
@@ -82,7 +82,7 @@ def test_it_goes_on_from_any_place(tmp_path_factory, found):
 
 
 @given(runs)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_thinned_out_it_holds_the_same_in_runs_of_which_few_overlap(tmp_path_factory, found):
     folder = tmp_path_factory.mktemp("spool")
     made = filled(folder, found)
@@ -93,7 +93,7 @@ def test_thinned_out_it_holds_the_same_in_runs_of_which_few_overlap(tmp_path_fac
 
 
 @given(runs, some.integers(0, 40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_interrupted_while_it_is_thinned_out_it_has_lost_and_doubled_nothing(tmp_path_factory, found, steps):
     folder = tmp_path_factory.mktemp("spool")
     made = filled(folder, found)
