@@ -20,7 +20,7 @@ from app.runtime.assignor import make_assignor
 from app.runtime.holdings import Holdings
 from app.runtime.hosting.fetching import Fetching
 from app.runtime.owned import Owned, truncated
-from app.runtime.partition import Partition, Phase
+from app.runtime.phase import Phase
 from app.runtime.shares import Claim
 from app.runtime.standbys import Standbys
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from aiokafka import TopicPartition
 
     from app.runtime.merge import InputRecord
+    from app.runtime.partition import Partition
     from app.runtime.processor import Host, Processor
     from app.runtime.shares import Unit
 

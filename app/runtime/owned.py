@@ -16,7 +16,8 @@ from aiokafka.errors import KafkaError
 
 from app.domain.entity import StoreError
 from app.domain.errors import UserError
-from app.runtime.partition import Partition, Phase
+from app.runtime.partition import Partition
+from app.runtime.phase import Phase
 from app.runtime.refusals import REFUSALS
 
 if TYPE_CHECKING:

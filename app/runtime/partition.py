@@ -1,31 +1,24 @@
-"""One partition of one processor: its state, its writer, and the order in which a batch becomes true.
+"""One partition of one processor: opened, handed batches, held, closed; in between it decides them and has them committed.
 
-Commit of one batch; each line says what a crash right after it leaves:
-
-1. decide in memory: nothing has happened;
-2. begin a transaction, send outputs, states, position and journal, await every acknowledgement: the next owner aborts
-   it, nobody sees it;
-3. commit the transaction: done for the world; RocksDB is behind its changelog and is caught up on opening;
-4. one RocksDB WriteBatch: done here too.
-
-The next batch is decided while one commits. Anything that fails breaks the partition: what it holds in memory is
-dropped, and it is opened again from its position.
+In which order a batch becomes true, `commits.py` says. Anything that fails breaks the partition: what it holds in memory
+is dropped, and it is opened again from its position.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import enum
 import logging
 import shutil
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
 
+from app.runtime.commits import Commits
 from app.runtime.deciding import Decided, Decider
 from app.runtime.holdings import unit_folder
 from app.runtime.merge import InputRecord, Merge
+from app.runtime.phase import MOVES, Phase
 from app.runtime.placement import SAMPLED, refuse_misplaced
 from app.runtime.position import Position, opened_position
 from app.runtime.promotion import UnfinishedPromotionError
@@ -42,27 +35,6 @@ log = logging.getLogger(__name__)
 
 LARGE_BATCH = 1_000
 """Records that are decided while the batch before them still commits: when there is a backlog, throughput counts."""
-
-
-class Phase(enum.Enum):
-    """Where a partition is in its life; `MOVES` says what may follow."""
-
-    FENCING = "fencing"
-    RESTORING = "restoring"
-    READY = "ready"
-    HELD = "held"
-    BROKEN = "broken"
-    CLOSED = "closed"
-
-
-MOVES: dict[Phase, frozenset[Phase]] = {
-    Phase.FENCING: frozenset({Phase.RESTORING, Phase.BROKEN, Phase.CLOSED}),
-    Phase.RESTORING: frozenset({Phase.READY, Phase.BROKEN, Phase.CLOSED}),
-    Phase.READY: frozenset({Phase.HELD, Phase.BROKEN, Phase.CLOSED}),
-    Phase.HELD: frozenset({Phase.READY, Phase.BROKEN, Phase.CLOSED}),
-    Phase.BROKEN: frozenset({Phase.CLOSED}),
-    Phase.CLOSED: frozenset(),
-}
 
 
 class Partition:
@@ -85,7 +57,6 @@ class Partition:
         self.processor = processor
         self.number = number
         self.phase = Phase.FENCING
-        self.committed_records = 0
         self.merge: Merge | None = None
         self._on_broken = on_broken
         self._on_room = on_room
@@ -102,11 +73,7 @@ class Partition:
         self._leased = False
         self._signal = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._committing: asyncio.Task[None] | None = None
-        self._free_s = 0.0
-        self.last_commit_ms = 0
-        self._settled = asyncio.Event()
-        self._settled.set()
+        self._commits: Commits | None = None
         self._closing: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -125,13 +92,24 @@ class Partition:
         return self._decider.position if self._decider is not None else Position()
 
     @property
+    def last_commit_ms(self) -> int:
+        """Wall time of the last commit since the partition was opened; 0: there was none."""
+        return 0 if self._commits is None else self._commits.last_ms
+
+    @property
+    def committed_records(self) -> int:
+        """Input records committed since the partition was opened."""
+        return 0 if self._commits is None else self._commits.records
+
+    @property
     def idle(self) -> bool:
         """Ready, nothing buffered, nothing decided but not committed, no timer due by the partition's time."""
         return (
             self.phase is Phase.READY
             and not self._leased
-            and self._settled.is_set()
             and self._decider is not None
+            and self._commits is not None
+            and self._commits.settled.is_set()
             and not self._decider.behind
             and not self._decider.sweeping
             and not self._decider.rest
@@ -185,7 +163,10 @@ class Partition:
         refuse_misplaced(sample, changelog, self.number, host.partitions[self.processor.changelog])
         position = opened_position(self._store.position())
         self._decider = Decider(host, self.processor, self.number, self._core, self._store, position)
-        self._task = asyncio.create_task(self._run(), name=f"partition {self!r}")
+        self._commits = Commits(
+            host, repr(self), self._writer, self._store, self._signal.set, self._tell_committed
+        )
+        self._task = asyncio.create_task(self._run(self._commits), name=f"partition {self!r}")
         return count
 
     def resume(self) -> None:
@@ -206,20 +187,14 @@ class Partition:
         comes meanwhile would miss it. But not where timers are worked off, batch after batch: each of these is decided
         ahead, and records would wait for the last of them.
         """
-        if self.phase is not Phase.READY or self._leased or self.merge is None:
+        if self.phase is not Phase.READY or self._leased or self.merge is None or self._commits is None:
             return False
-        return self._free_in() <= 0 or self.merge.buffered >= LARGE_BATCH or self._working_off
+        return self._commits.free_in_s <= 0 or self.merge.buffered >= LARGE_BATCH or self._working_off
 
     @property
     def _working_off(self) -> bool:
         """The next batch will be decided whether records come or not."""
         return self._decider is not None and (self._decider.behind or self._decider.sweeping)
-
-    def _free_in(self) -> float:
-        """Seconds until the next transaction may begin; a guess while one is under way."""
-        if not self._settled.is_set():
-            return self._writer.spacing_s
-        return self._free_s - asyncio.get_running_loop().time()
 
     def lease(self) -> int:
         """A batch is on its way: no other may be taken from the merge before `accept` has had it."""
@@ -250,9 +225,11 @@ class Partition:
         self._move(Phase.HELD)
         self.merge = None
         self._inbox = None
+        if self._commits is None:
+            return
         try:
             async with asyncio.timeout(timeout_s):
-                await self._settled.wait()
+                await self._commits.settled.wait()
         except TimeoutError as error:
             self._break(error)
 
@@ -267,25 +244,29 @@ class Partition:
         await asyncio.shield(self._closing)
 
     async def _let_go(self) -> None:
-        under_way = [task for task in (self._task, self._committing) if task is not None]
-        for task in under_way:
-            task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._commits is not None:
+            await self._commits.cancel()
         await self._writer.close()
         if self._store is not None:
             self._store.close()
             self._store = None
 
-    async def _run(self) -> None:
+    async def _run(self, commits: Commits) -> None:
         """The partition's own task: decide, commit, and so on."""
         try:
             while True:
                 if self.phase is Phase.READY:
                     decided = self._next()
                     if decided is not None:
-                        await self._commit_in_turn(decided)
+                        await commits.begin(decided)
                         continue
-                await self._wait()
+                await self._signal.wait()
+                self._signal.clear()
+                if commits.finish():
+                    asyncio.get_running_loop().call_later(max(commits.free_in_s, 0), self._on_room)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001  whatever it is, the partition is opened again
@@ -324,49 +305,8 @@ class Partition:
             return None
         return drained_ms
 
-    async def _wait(self) -> None:
-        """Nothing to decide: wait for a batch, a timer's turn, or the end of the commit under way."""
-        await self._signal.wait()
-        self._signal.clear()
-        if self._committing is not None and self._committing.done():
-            self._finish_commit()
-            self._settled.set()
-            asyncio.get_running_loop().call_later(max(self._free_in(), 0), self._on_room)
-
-    async def _commit_in_turn(self, decided: Decided) -> None:
-        """Begin the commit of a decided batch, after the one before it."""
-        self._settled.clear()
-        if self._committing is not None:
-            await asyncio.wait({self._committing})
-            self._finish_commit()
-        wait_s = self._free_s - asyncio.get_running_loop().time()
-        if wait_s > 0:
-            await asyncio.sleep(wait_s)
-        self._committing = asyncio.create_task(self._commit(decided), name=f"commit {self!r}")
-        self._committing.add_done_callback(lambda _task: self._signal.set())
-        await asyncio.sleep(0)
-
-    def _finish_commit(self) -> None:
-        committing, self._committing = self._committing, None
-        if committing is not None:
-            committing.result()
-
-    async def _commit(self, decided: Decided) -> None:
-        """Steps 2 to 4 for one batch."""
-        host, store = self.host, self._store
-        if store is None:
-            raise RuntimeError("commit of a partition that is not open")
-        started_s = asyncio.get_running_loop().time()
-        host.crash_point("decided")
-        end = await self._writer.commit(decided.outgoing)  # 2, 3
-        host.crash_point("committed")
-        store.write(decided.sealed, decided.outgoing.position, end)  # 4
-        host.crash_point("written")
-        ended_s = asyncio.get_running_loop().time()
-        self._free_s = ended_s + self._writer.spacing_s
-        self.last_commit_ms = host.now_ms()
-        self.committed_records += decided.records
-        host.observer.committed(self, decided, ended_s - started_s)
+    def _tell_committed(self, decided: Decided, seconds: float) -> None:
+        self.host.observer.committed(self, decided, seconds)
 
     def _break(self, error: BaseException) -> None:
         if self.phase in (Phase.BROKEN, Phase.CLOSED):
@@ -380,5 +320,5 @@ class Partition:
         if phase not in MOVES[self.phase]:
             raise RuntimeError(f"partition {self!r}: {self.phase.value} cannot become {phase.value}")
         self.phase = phase
-        if phase in (Phase.BROKEN, Phase.CLOSED):
-            self._settled.set()
+        if phase in (Phase.BROKEN, Phase.CLOSED) and self._commits is not None:
+            self._commits.settled.set()

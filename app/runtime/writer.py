@@ -92,7 +92,7 @@ class Writer:
         Raises what aiokafka raises; then the writer has to be opened anew. What the brokers get over within `timeout_ms`
         is tried again.
 
-        Exactly once (the numbers are those of `partition.Partition`, which names what a crash after each leaves):
+        Exactly once (the numbers are those of `commits.py`, which names what a crash after each leaves):
 
         2. send outputs, states, journal and, last, the position; await every acknowledgement;
         3. commit.

@@ -16,7 +16,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from app.runtime.observer import Observer
-from app.runtime.partition import Phase
+from app.runtime.phase import Phase
 from app.wire.topics import REROUTES, load_topics
 
 if TYPE_CHECKING:

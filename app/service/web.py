@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client.exposition import choose_encoder
 
-from app.runtime.partition import Phase
+from app.runtime.phase import Phase
 from app.wire.instants import format_instant
 
 if TYPE_CHECKING:

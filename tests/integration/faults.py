@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 STEPS = ("decided", "outputs", "states", "produced", "committing", "committed", "written")
-"""Where a commit can be cut off, in its order; see `partition.Partition`.
+"""Where a commit can be cut off, in its order; see `commits.py`.
 
 `decided`, `committed`, `written` are the worker's own. `outputs`: the outputs are being sent, no state is. `states`:
 the states are sent, the position is not (at_least_once only). `produced`: everything is acknowledged, the transaction

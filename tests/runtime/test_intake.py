@@ -14,7 +14,8 @@ from app.runtime.hosting.fetched import Fetched
 from app.runtime.intake import Intake
 from app.runtime.merge import MAX_BUFFERED_BYTES, Merge
 from app.runtime.owned import Owned
-from app.runtime.partition import Partition, Phase
+from app.runtime.partition import Partition
+from app.runtime.phase import Phase
 from app.runtime.processor import Processor
 from tests.runtime.conftest import ThingCore
 

@@ -14,7 +14,7 @@ from app.domain.entity import StoreError
 from app.domain.errors import UserError
 from app.runtime import owned as module
 from app.runtime.owned import Owned
-from app.runtime.partition import Phase
+from app.runtime.phase import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable

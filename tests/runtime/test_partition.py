@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from app.runtime.commits import Commits
 from app.runtime.evidence import Evidence
-from app.runtime.partition import LARGE_BATCH, Partition, Phase
+from app.runtime.partition import LARGE_BATCH, Partition
+from app.runtime.phase import Phase
 from app.runtime.processor import Processor
 from tests.runtime.conftest import ThingCore
 
@@ -32,7 +34,9 @@ async def partition(make_host: Callable[..., Host]) -> AsyncIterator[Partition]:
     made.resume()
     decider: Any = SimpleNamespace(behind=False, sweeping=False, rest=(), position=made.position)
     made._decider = decider
-    made._settled.clear()
+    store: Any = None
+    made._commits = Commits(made.host, "members-0", made._writer, store, lambda: None, lambda *_: None)
+    made._commits.settled.clear()
     yield made
     await made.close()
 

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 from app.runtime.merge import Merge
-from app.runtime.partition import Phase
+from app.runtime.phase import Phase
 from app.runtime.position import Position
 from app.service.metrics import (
     DEAD_LETTERS,

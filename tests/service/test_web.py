@@ -11,7 +11,7 @@ import pytest
 
 from app.domain.errors import UserError
 from app.runtime import standby
-from app.runtime.partition import Phase
+from app.runtime.phase import Phase
 from app.runtime.position import Position
 from app.service.settings import load_settings
 from app.service.web import health
