@@ -1,4 +1,4 @@
-"""Why a re-engager did what it did (contract 6.1): tag, workflow, set-up, transfer and the desk's answers."""
+"""Why a re-engager did what it did (contract 6.1): tag and workflow; what follows the set-up, `transfer.py` explains."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from app.domain.crossings import MemberMoved, TransferAnswer
 from app.domain.events import Activity, TransferEvent
+from app.domain.explain import transfer
 from app.domain.explain.considered import Condition, Considered, Due, Outcome, Seen, is_among, span_text
+from app.domain.explain.transfer import state_of
 from app.domain.explain.workflows import none_open
 from app.domain.inactivity import Verdict, judge
 from app.domain.instants import iso_instant
@@ -22,9 +24,6 @@ from app.domain.outputs import (
 from app.domain.reengager import INACTIVE_TIMER, Reengager
 from app.domain.state import ReengagerState
 from app.domain.tags import carries
-from app.domain.transfer import OVERDUE_TEMPLATE, WAITING, is_asked_for, may
-from app.domain.transfer_state import SetUp, Transfer
-from app.domain.workflow import workflow_id, workflow_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,9 +33,6 @@ if TYPE_CHECKING:
     from app.domain.turn import Turn
 
 OPENS = Outcome("a workflow opens", WorkflowOpened.topic)
-RESOLVES = Outcome("the workflow is resolved", WorkflowResolved.topic)
-REQUESTS = Outcome("a transfer is asked for", TransferRequested.topic)
-FAILS = Outcome("an attempt counts as failed", TransferFailed.topic)
 
 _KEYS = {
     WorkflowOpened.topic: "inactivity.activities",
@@ -62,11 +58,11 @@ class ReengagerExplainer:
             case Activity():
                 yield from self._activity(playbook, turn, event)
             case TransferEvent():
-                yield from self._transfer_event(playbook, turn, event)
+                yield from transfer.on_event(playbook, turn, event)
             case TransferAnswer():
-                yield from self._answer(playbook, turn, event)
+                yield from transfer.on_answer(playbook, turn, event)
             case Due(name=name):
-                yield (self._silence if name == INACTIVE_TIMER else self._overdue)(playbook, turn)
+                yield (self._silence if name == INACTIVE_TIMER else transfer.on_overdue)(playbook, turn)
             case _:
                 return
 
@@ -86,17 +82,15 @@ class ReengagerExplainer:
             OPENS,
             [_inactive(playbook, turn), none_open(turn, playbook.name), event],
         )
-        yield Considered(
-            playbook.name, REQUESTS, [*_completed(playbook, turn), _pending(_transfer(playbook, turn))]
-        )
+        yield transfer.waiting_for_setup(playbook, turn)
 
     def awaits(self, playbook: Reengager, timer: Timer, member: Member) -> str:
         """What one of its timers is for."""
         if timer[1] == INACTIVE_TIMER:
             return f'adds tag "{playbook.tag}", unless there is a qualifying activity before'
         state = member.hot.states.get(playbook.name)
-        transfer = state.transfer if isinstance(state, ReengagerState) else None
-        pool = "" if transfer is None else f" of pool {transfer.pool}"
+        asked = state.transfer if isinstance(state, ReengagerState) else None
+        pool = "" if asked is None else f" of pool {asked.pool}"
         return f"tells the operators that nobody has answered the transfer request{pool}"
 
     def decided_by(self, playbook: Reengager, output: Any) -> str:  # noqa: ARG002  its keys are always the same
@@ -120,8 +114,7 @@ class ReengagerExplainer:
     def _activity(self, playbook: Reengager, turn: Turn, activity: Activity) -> Iterator[Considered]:
         completes = activity.type in playbook.setup.completed_by
         if completes:
-            transfer = _transfer(playbook, turn)
-            yield Considered(playbook.name, REQUESTS, [_counts(turn, transfer, activity), _pending(transfer)])
+            yield transfer.on_setup_completed(playbook, turn, activity)
         of_setup = completes or activity.type in playbook.setup.steps
         if of_setup and activity.type not in playbook.activities:
             return
@@ -144,7 +137,7 @@ class ReengagerExplainer:
         yield Considered(playbook.name, OPENS, [*conditions, none_open(turn, playbook.name)])
 
     def _silence(self, playbook: Reengager, turn: Turn) -> Considered:
-        state = _state(playbook, turn)
+        state = state_of(playbook, turn)
         last_ms = None if state is None else state.last_ms
         since_ms = None if last_ms is None else turn.at_ms - last_ms
         silent = Condition(
@@ -171,109 +164,15 @@ class ReengagerExplainer:
         added = Outcome(f'tag "{playbook.tag}" is added', TagChanged.topic, fields)
         return Considered(playbook.name, added, [untagged, silent])
 
-    def _overdue(self, playbook: Reengager, turn: Turn) -> Considered:
-        waited_ms = turn.at_ms - _transfer(playbook, turn).requested_ms
-        max_lag_ms = playbook.transfer.max_lag_ms
-        late = Condition(
-            name="answer",
-            holds=True,
-            says=f"no answer for {span_text(waited_ms)}, may take {span_text(max_lag_ms)}",
-            value=waited_ms,
-            needed=max_lag_ms,
-            key="transfer.max_lag",
-        )
-        outcome = Outcome("the operators are told", Nudge.topic, {"template": OVERDUE_TEMPLATE})
-        return Considered(playbook.name, outcome, [late])
-
-    def _transfer_event(self, playbook: Reengager, turn: Turn, event: TransferEvent) -> Iterator[Considered]:
-        transfer = _transfer(playbook, turn)
-        match event.type:
-            case "PROGRAM_ASSIGNED":
-                setup = _setup(playbook, turn)
-                done_ms = None if setup is None else setup.completed_ms
-                ahead = Condition(
-                    name="completed",
-                    holds=done_ms is not None and done_ms > turn.at_ms,
-                    says="the set-up was not completed after it"
-                    if done_ms is None or done_ms <= turn.at_ms
-                    else f"the set-up was completed after it, at {iso_instant(done_ms)}",
-                    value=done_ms,
-                    key="setup.completed_by",
-                )
-                yield Considered(playbook.name, REQUESTS, [_news(turn, transfer), ahead])
-            case "TRANSFERRED":
-                yield Considered(playbook.name, RESOLVES, [_opened_before(playbook, turn)])
-            case "ATTEMPT_FAILED":
-                elsewhere = Condition(
-                    name="managed",
-                    holds=not playbook.transfer.managed,
-                    says="the pool's desk makes the attempts"
-                    if playbook.transfer.managed
-                    else "another system makes the attempts",
-                    value=playbook.transfer.managed,
-                    needed=False,
-                    key="transfer.managed",
-                )
-                yield Considered(
-                    playbook.name,
-                    FAILS,
-                    [elsewhere, _after_request(turn, transfer), _waiting(transfer)],
-                )
-
-    def _answer(self, playbook: Reengager, turn: Turn, answer: TransferAnswer) -> Iterator[Considered]:
-        transfer = _transfer(playbook, turn)
-        asked = is_asked_for(turn, transfer, answer)
-        conditions = [
-            Condition(
-                name="playbook",
-                holds=answer.playbook == playbook.name,
-                says=f"answers a request of {answer.playbook}",
-                value=answer.playbook,
-                needed=playbook.name,
-            ),
-            Condition(
-                name="request",
-                holds=asked,
-                says=f"request {answer.request_id} is {'the one that waits' if asked else 'no longer waiting'}",
-                value=answer.request_id,
-            ),
-        ]
-        if answer.type == "TRANSFERRED":
-            yield Considered(playbook.name, RESOLVES, [*conditions, _opened_before(playbook, turn)])
-        else:
-            fresh = Condition(
-                name="attempts",
-                holds=answer.attempts > transfer.attempts,
-                says=f"attempt {answer.attempts}, {transfer.attempts} known to have failed",
-                value=answer.attempts,
-                key="transfer.max_attempts",
-            )
-            yield Considered(playbook.name, FAILS, [*conditions, fresh])
-
-
-def _state(playbook: Reengager, turn: Turn) -> ReengagerState | None:
-    state = turn.hot.states.get(playbook.name)
-    return state if isinstance(state, ReengagerState) else None
-
-
-def _transfer(playbook: Reengager, turn: Turn) -> Transfer:
-    state = _state(playbook, turn)
-    return Transfer() if state is None or state.transfer is None else state.transfer
-
-
-def _setup(playbook: Reengager, turn: Turn) -> SetUp | None:
-    state = _state(playbook, turn)
-    return None if state is None else state.setup
-
 
 def _verdict(playbook: Reengager, turn: Turn) -> Verdict:
-    state = _state(playbook, turn)
+    state = state_of(playbook, turn)
     last_ms = None if state is None else state.last_ms
     return judge(turn.at_ms, turn.hot.now_ms, late=turn.late, last_ms=last_ms, after_ms=playbook.after_ms)
 
 
 def _inactive(playbook: Reengager, turn: Turn) -> Condition:
-    state = _state(playbook, turn)
+    state = state_of(playbook, turn)
     holds = carries(turn, playbook.tag)
     if holds:
         says = (
@@ -300,7 +199,7 @@ def _inactive(playbook: Reengager, turn: Turn) -> Condition:
 
 def _return(playbook: Reengager, turn: Turn, verdict: Verdict, *, holds: bool) -> Condition:
     """What is made of an activity that may have come late (contract 5, "Late")."""
-    state = _state(playbook, turn)
+    state = state_of(playbook, turn)
     last_ms = None if state is None else state.last_ms
     if not turn.late:
         says = "the activity came in time"
@@ -314,68 +213,3 @@ def _return(playbook: Reengager, turn: Turn, verdict: Verdict, *, holds: bool) -
             Verdict.KEEP_TAG: f"late, {gap} after the last known activity: says nothing of the tag of now",
         }[verdict]
     return Condition(name="return", holds=holds, says=says, value=verdict.value, key="inactivity.after")
-
-
-def _opened_before(playbook: Reengager, turn: Turn) -> Condition:
-    workflow = workflow_of(turn, playbook.name)
-    if workflow is None:
-        return Condition(name="open", holds=False, says="no workflow is open")
-    holds = workflow.opened_ms <= turn.at_ms
-    since = iso_instant(workflow.opened_ms)
-    name = workflow_id(playbook.name, turn.member.key, workflow.number)
-    says = (
-        f"workflow {name} is open since {since}" if holds else f"workflow {name} opened after it, at {since}"
-    )
-    return Condition(name="open", holds=holds, says=says, value=name)
-
-
-def _counts(turn: Turn, transfer: Transfer, activity: Activity) -> Condition:
-    """Set-up from before the program was assigned counts no more."""
-    holds = turn.at_ms >= transfer.assigned_ms
-    says = f"{activity.type} completes the set-up"
-    if not holds:
-        says = (
-            f"{activity.type} is from before the program was assigned, at {iso_instant(transfer.assigned_ms)}"
-        )
-    return Condition(name="completed", holds=holds, says=says, value=activity.type, key="setup.completed_by")
-
-
-def _completed(playbook: Reengager, turn: Turn) -> list[Condition]:
-    setup = _setup(playbook, turn)
-    done_ms = None if setup is None else setup.completed_ms
-    says = "the set-up is not completed"
-    if done_ms is not None:
-        says = f"the set-up is completed, since {iso_instant(done_ms)}"
-    return [
-        Condition(
-            name="completed", holds=done_ms is not None, says=says, value=done_ms, key="setup.completed_by"
-        )
-    ]
-
-
-def _pending(transfer: Transfer) -> Condition:
-    holds = may(transfer, "requested")
-    says = f"the transfer is {transfer.state}{'' if holds else ', not PENDING'}"
-    return Condition(
-        name="transfer", holds=holds, says=says, value=transfer.state, needed="PENDING", key="transfer"
-    )
-
-
-def _waiting(transfer: Transfer) -> Condition:
-    holds = may(transfer, "attempt_failed")
-    says = f"the transfer is {transfer.state}{'' if holds else ', nobody waits for an answer'}"
-    return Condition(name="transfer", holds=holds, says=says, value=transfer.state, needed=WAITING)
-
-
-def _news(turn: Turn, transfer: Transfer) -> Condition:
-    holds = turn.at_ms >= transfer.told_ms
-    says = "nothing newer is known of the transfer"
-    if not holds:
-        says = f"something newer is known of the transfer, of {iso_instant(transfer.told_ms)}"
-    return Condition(name="news", holds=holds, says=says, value=transfer.told_ms)
-
-
-def _after_request(turn: Turn, transfer: Transfer) -> Condition:
-    holds = turn.at_ms >= transfer.requested_ms
-    says = "from before the request" if not holds else "not from before the request"
-    return Condition(name="request", holds=holds, says=says, value=transfer.requested_ms)
