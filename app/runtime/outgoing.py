@@ -18,7 +18,8 @@ from app.wire.partitioner import murmur2_partition
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.runtime.hosting.producer import Row, Where
+    from app.runtime.hosting.brokers import Where
+    from app.runtime.hosting.producer import Row
     from app.runtime.merge import InputRecord
     from app.runtime.processor import Host
 

@@ -17,7 +17,8 @@ from app.runtime.layout import POSITION_KEY
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from app.runtime.hosting.producer import Row, Where
+    from app.runtime.hosting.brokers import Where
+    from app.runtime.hosting.producer import Row
 
 TRANSACTION_TIMEOUT_MS = 30_000
 

@@ -162,7 +162,7 @@ class TestExactlyOnce:
         await writer.open()
         for name in "ab":
             await writer.commit(topics.batch(name, outputs=1, states=1))
-            connections = list(writer._producer.client._conns.values())
+            connections = list(writer._producer.brokers.client._conns.values())
             async with asyncio.timeout(20):
                 while any(each.connected() for each in connections):  # noqa: ASYNC110  nobody is told of it
                     await asyncio.sleep(0.001)
@@ -309,7 +309,7 @@ class TestClosing:
         monkeypatch.setattr(module, "CLOSE_TIMEOUT_S", 0.2)
         writer = await open_writer(exactly_once=exactly_once)
         await writer.commit(topics.batch("a"))
-        connections, asked = list(writer._producer.client._conns.values()), asyncio.Event()
+        connections, asked = list(writer._producer.brokers.client._conns.values()), asyncio.Event()
         for connection in connections:
             monkeypatch.setattr(connection._writer, "write", lambda _lost: asked.set())
         commit = asyncio.create_task(writer.commit(topics.batch("b")))

@@ -13,26 +13,16 @@ import time
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
 from aiokafka.errors import (
-    ConcurrentTransactions,
     IllegalOperation,
-    InvalidProducerEpoch,
     KafkaError,
-    LeaderNotAvailableError,
     NoError,
-    OperationNotAttempted,
-    ProducerFenced,
-    TopicAuthorizationFailedError,
-    TransactionalIdAuthorizationFailed,
-    UnknownError,
-    for_code,
 )
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import AddPartitionsToTxnRequest, EndTxnRequest, InitProducerIdRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
-from aiokafka.structs import TopicPartition
 
+from app.runtime.hosting.brokers import Brokers, Where, error_of
 from app.runtime.hosting.transaction_requests import (
     FEATURE,
     EndTransaction,
@@ -40,7 +30,6 @@ from app.runtime.hosting.transaction_requests import (
     ProduceInTransaction,
     feature_level,
 )
-from app.runtime.refusals import REFUSALS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,19 +40,7 @@ MAX_BATCH_BYTES = 1 << 20
 MAX_REQUEST_BYTES = 8 << 20
 """Of one request, or one batch more."""
 
-BACKOFF_S = 0.02
-"""Before what a broker could not do is asked again."""
-
-MARKERS_S = 0.002
-"""The same where it still writes the markers of the transaction before."""
-
-FENCED = 90
-"""PRODUCER_FENCED, for which aiokafka has no code."""
-
 LAST_SEQUENCE = 2**31
-
-Where = tuple[str, int]
-"""(full topic name, partition)."""
 
 Row = tuple["bytes | None", "bytes | None"]
 """(key, value) of one record to write."""
@@ -79,8 +56,7 @@ class Batch(NamedTuple):
 class Producer:
     """Writes rows, in transactions where it has a transactional id. One call at a time.
 
-    What the brokers may get over is asked again until `timeout_ms` have passed; then, and for all else, aiokafka's error
-    is raised: REFUSALS where a right is missing, ProducerFenced where another has the transactional id now.
+    Raises what `Brokers` does.
 
     Args:
         client_options: how to reach the brokers, as every client here takes them.
@@ -90,35 +66,33 @@ class Producer:
     def __init__(
         self, client_options: Mapping[str, Any], transactional_id: str | None, timeout_ms: int
     ) -> None:
-        self.client = AIOKafkaClient(**{**client_options, "request_timeout_ms": timeout_ms})
+        self.brokers = Brokers(client_options, transactional_id, timeout_ms)
         self._transactional_id = transactional_id
         self._timeout_ms = timeout_ms
-        self._coordinator: int | None = None
         self._id, self._epoch = -1, -1
         self._joins_by_writing = False
         self._sequences: dict[Where, int] = {}
         self._joined: set[Where] = set()
-        self._known_topics: set[str] = set()
         self._unanswered: set[Where] = set()
         self._spoilt = False
 
     async def open(self) -> None:
         """Connect, and end whatever another producer of this transactional id has under way, for good."""
-        await self.client.bootstrap()
+        await self.brokers.client.bootstrap()
         request = InitProducerIdRequest(self._transactional_id, self._timeout_ms)
         if self._transactional_id is None:
-            answer = await self._ask(request, coordinator=False)
+            answer = await self.brokers.ask(request, coordinator=False)
         else:
-            answer = await self._ask(request)
+            answer = await self.brokers.ask(request)
             # A broker that cannot be asked for its features (before Kafka 2.4) has none.
             with contextlib.suppress(NotImplementedError):
-                features = await self._ask(Features())
+                features = await self.brokers.ask(Features())
                 self._joins_by_writing = feature_level(features, FEATURE) >= 2  # noqa: PLR2004  see transaction_requests
         self._id, self._epoch = answer.producer_id, answer.producer_epoch
 
     async def close(self) -> None:
         """Disconnect. A transaction under way is left to the broker and to who opens next."""
-        await self.client.close()
+        await self.brokers.client.close()
 
     async def send(self, rows: Mapping[Where, Sequence[Row]]) -> dict[Where, int]:
         """Append rows, of each log in the order given; returns the offset after the last of each.
@@ -128,7 +102,7 @@ class Producer:
         if self._is_spoilt:
             raise KafkaError("what failed before was not put an end to")
         left = {where: (each, 0) for where, each in rows.items() if each}
-        await self._learn({topic for topic, _ in left})
+        await self.brokers.learn({topic for topic, _ in left})
         if self._transactional_id is not None and not self._joins_by_writing:
             await self._join(left.keys() - self._joined)
         ends: dict[Where, int] = {}
@@ -177,12 +151,12 @@ class Producer:
             raise IllegalOperation("a producer without transactional id has no transactions")
         name = self._transactional_id
         if self._joins_by_writing:
-            answer = await self._ask(EndTransaction(name, self._id, self._epoch, commit=commit))
+            answer = await self.brokers.ask(EndTransaction(name, self._id, self._epoch, commit=commit))
             self._id, self._epoch = answer.producer_id, answer.producer_epoch
             self._sequences.clear()
             self._unanswered.clear()
         else:
-            await self._ask(EndTxnRequest(name, self._id, self._epoch, commit))
+            await self.brokers.ask(EndTxnRequest(name, self._id, self._epoch, commit))
             self._joined.clear()
 
     def _fill(self, where: Where, rows: Sequence[Row], start: int) -> Batch:
@@ -205,13 +179,13 @@ class Producer:
 
     async def _append(self, batches: Mapping[Where, Batch]) -> dict[Where, int]:
         """Have each batch appended to its partition; returns the offset after each one's last record."""
-        deadline_s = self._deadline_s()
+        deadline_s = self.brokers.deadline_s()
         ends: dict[Where, int] = {}
         left = dict(batches)
         while True:
             nodes: dict[int | None, dict[Where, Batch]] = {}
             for where, batch in left.items():
-                nodes.setdefault(self._leader(where), {})[where] = batch
+                nodes.setdefault(self.brokers.leader(where), {})[where] = batch
             failed: dict[Where, KafkaError] = {}
             asked = [self._append_at(node, part) for node, part in nodes.items()]
             for offsets, refused in [await asked[0]] if len(asked) == 1 else await asyncio.gather(*asked):
@@ -223,14 +197,14 @@ class Producer:
             if not failed:
                 return ends
             left = {where: left[where] for where in failed}
-            await self._bear(list(failed.values()), deadline_s)
+            await self.brokers.bear(list(failed.values()), deadline_s)
 
     async def _append_at(
         self, node: int | None, batches: Mapping[Where, Batch]
     ) -> tuple[dict[Where, int], dict[Where, KafkaError]]:
         """Ask one broker once; returns offsets of what it took, and errors of what it did not."""
         if node is None:
-            return {}, {where: self._no_leader(where[0]) for where in batches}
+            return {}, {where: self.brokers.no_leader(where[0]) for where in batches}
         topics: dict[str, list[tuple[int, bytes]]] = {}
         for (topic, partition), batch in batches.items():
             topics.setdefault(topic, []).append((partition, batch.records))
@@ -242,7 +216,7 @@ class Producer:
         )
         self._unanswered.update(batches)
         try:
-            answer = await self.client.send(node, request)
+            answer = await self.brokers.client.send(node, request)
         except KafkaError as error:
             return {}, dict.fromkeys(batches, error)
         self._unanswered.difference_update(batches)
@@ -253,7 +227,7 @@ class Producer:
                 if code == NoError.errno:
                     offsets[topic, partition] = offset
                 else:
-                    errors[topic, partition] = _error(code, topic)
+                    errors[topic, partition] = error_of(code, topic)
         return offsets, errors
 
     async def _join(self, places: set[Where]) -> None:
@@ -263,90 +237,10 @@ class Producer:
             topics.setdefault(topic, []).append(partition)
         if topics:
             name = self._transactional_id or ""
-            await self._ask(AddPartitionsToTxnRequest(name, self._id, self._epoch, list(topics.items())))
+            await self.brokers.ask(
+                AddPartitionsToTxnRequest(name, self._id, self._epoch, list(topics.items()))
+            )
             self._joined |= places
-
-    async def _ask(self, request: Any, *, coordinator: bool = True) -> Any:
-        """The answer of the transaction's coordinator, or of any broker, once it is one."""
-        deadline_s = self._deadline_s()
-        while True:
-            try:
-                node = await self._find_coordinator() if coordinator else self.client.get_random_node()
-                group = ConnectionGroup.COORDINATION if coordinator else ConnectionGroup.DEFAULT
-                answer = await self.client.send(node, request, group=group)
-                errors = self._errors(answer)
-            except KafkaError as error:
-                errors = [error]
-            if not errors:
-                return answer
-            if not isinstance(errors[0], ConcurrentTransactions):
-                self._coordinator = None
-            await self._bear(errors, deadline_s)
-
-    async def _find_coordinator(self) -> int:
-        if self._coordinator is None:
-            name = self._transactional_id or ""
-            try:
-                node: int = await self.client.coordinator_lookup(CoordinationType.TRANSACTION, name)
-            except TransactionalIdAuthorizationFailed as error:
-                raise TransactionalIdAuthorizationFailed(name) from error
-            self._coordinator = node
-        return self._coordinator
-
-    def _errors(self, answer: Any) -> list[KafkaError]:
-        """What a coordinator's answer complains of."""
-        if hasattr(answer, "errors"):
-            codes = {(code, topic) for topic, partitions in answer.errors for _, code in partitions}
-            if len(codes) > 1:
-                codes = {each for each in codes if each[0] != OperationNotAttempted.errno}
-        else:
-            codes = {(answer.error_code, "")}
-        return [
-            _error(code, topic or self._transactional_id) for code, topic in codes if code != NoError.errno
-        ]
-
-    async def _learn(self, topics: set[str]) -> None:
-        """Have the client know where the partitions of these topics are, from here on."""
-        new = topics - self._known_topics
-        if new:
-            await self.client.set_topics(self._known_topics | new)
-            self._known_topics |= new
-
-    def _leader(self, where: Where) -> int | None:
-        leader = self.client.cluster.leader_for_partition(TopicPartition(*where))
-        return None if leader is None or leader < 0 else leader
-
-    def _no_leader(self, topic: str) -> KafkaError:
-        refused = topic in self.client.cluster.unauthorized_topics
-        return TopicAuthorizationFailedError(topic) if refused else LeaderNotAvailableError(topic)
-
-    async def _bear(self, errors: Sequence[KafkaError], deadline_s: float) -> None:
-        """Wait until it may be tried again; raise the error that makes it useless, or the first when time is up."""
-        if useless := [error for error in errors if not _may_pass(error)]:
-            # Once a transaction is refused a partition, everything else in it fails too, and only says that it does.
-            raise min(useless, key=lambda error: not isinstance(error, REFUSALS))
-        if asyncio.get_running_loop().time() > deadline_s:
-            raise errors[0]
-        if any(error.invalid_metadata for error in errors):
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(deadline_s):
-                    await self.client.force_metadata_update()
-        await asyncio.sleep(MARKERS_S if isinstance(errors[0], ConcurrentTransactions) else BACKOFF_S)
-
-    def _deadline_s(self) -> float:
-        return asyncio.get_running_loop().time() + self._timeout_ms / 1000
 
 
 _NO_HEADERS: list[tuple[str, bytes]] = []
-
-
-def _may_pass(error: KafkaError) -> bool:
-    return error.retriable or isinstance(error, ConcurrentTransactions)
-
-
-def _error(code: int, what: str | None) -> KafkaError:
-    """Aiokafka's error for a code of the protocol, about a topic or a transactional id."""
-    kind = for_code(code)
-    if code == FENCED or kind is InvalidProducerEpoch:
-        return ProducerFenced()
-    return kind(f"error code {code}" if kind is UnknownError else what)

@@ -13,7 +13,8 @@ from app.wire.partitioner import murmur2_partition
 from app.wire.topics import REROUTED
 
 if TYPE_CHECKING:
-    from app.runtime.hosting.producer import Row, Where
+    from app.runtime.hosting.brokers import Where
+    from app.runtime.hosting.producer import Row
     from app.runtime.processor import Host
     from app.tools.replay.sorted_run import Spooled
     from app.wire.bad_record import BadRecord

@@ -26,6 +26,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.record.memory_records import MemoryRecords
 
+from app.runtime.hosting import brokers
 from app.runtime.hosting import producer as module
 from app.runtime.hosting.producer import Producer
 from app.runtime.hosting.transaction_requests import EndTransaction, Features, ProduceInTransaction
@@ -116,8 +117,8 @@ class Cluster:
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    monkeypatch.setattr(module, "BACKOFF_S", 0)
-    monkeypatch.setattr(module, "MARKERS_S", 0)
+    monkeypatch.setattr(brokers, "BACKOFF_S", 0)
+    monkeypatch.setattr(brokers, "MARKERS_S", 0)
     return Cluster()
 
 
@@ -125,7 +126,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
 async def make(cluster: Cluster) -> Callable[..., Producer]:
     def make(*, joins: bool = True, timeout_ms: int = 5_000, name: str | None = "id") -> Producer:
         producer = Producer({"bootstrap_servers": "127.0.0.1:1"}, name, timeout_ms)
-        producer.client = cluster  # type: ignore[assignment]
+        producer.brokers.client = cluster  # type: ignore[assignment]
         producer._id, producer._epoch = 7, 1
         producer._joins_by_writing = joins
         return producer
@@ -219,7 +220,7 @@ class TestSending:
             (TOO_LARGE, MessageSizeTooLargeError),
             (OUT_OF_ORDER, OutOfOrderSequenceNumber),
             (FENCED_EPOCH, ProducerFenced),
-            (module.FENCED, ProducerFenced),
+            (brokers.FENCED, ProducerFenced),
             (48, InvalidTxnState),
             (ABORTABLE, UnknownError),
         ],
