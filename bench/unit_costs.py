@@ -21,6 +21,7 @@ from app.domain.events import Activity
 from app.domain.outputs import WorkflowOpened
 from app.service.worker import free_port
 from app.wire.topics import JOURNAL, changelog_of, load_topics
+from bench.latency import WARM_UP_S
 from bench.live import Waits, opened_line
 from bench.load import load
 from bench.reengage import worker
@@ -39,7 +40,6 @@ READY_TIMEOUT_S = 120.0
 DRAINED_TIMEOUT_S = 60.0
 SETTLE_S = 5.0
 IDLE_S = 10.0
-WARM_UP_S = 5
 PAUSE_S = 10
 """Between two events of a member, on average: its page has rested by then."""
 
