@@ -35,6 +35,9 @@ def rearm_member(member: Member, playbooks: PlaybookSet, sink: Sink) -> None:
     _retire_states(turn, playbooks)
     retire_tracks(turn, lambda name: _is_present(playbooks, name, Progress.kind))
     drop_nudges(turn, of=lambda playbook: playbook not in playbooks.by_name)
+    reengager.change_tags(
+        turn, [each for each in playbooks.playbooks if isinstance(each, reengager.Reengager)]
+    )
     for playbook in playbooks.playbooks:
         playbook.rearm(turn)
     retime_held_nudges(turn)

@@ -28,10 +28,10 @@ from app.domain.transfer import (
     withdraw,
 )
 from app.domain.transfer_state import SetUp, Transfer
-from app.domain.workflow import is_open, open_workflow, resolve_workflow, workflow_of
+from app.domain.workflow import is_open, open_workflow, resolve_workflow, was_open, workflow_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from app.domain.timers import Timer
@@ -96,9 +96,6 @@ class Reengager:
         if state is None:
             known_ms = hot.last_in_app_ms if "APP" in self.channels else None
             state = hot.states[self.name] = ReengagerState(self.tag, known_ms)
-        elif state.tag != self.tag:
-            remove_tag(turn, self, state.tag, "playbook_changed")
-            state.tag = self.tag
         self._judge_tag(turn, state, "playbook_changed")
         if state.transfer is not None:
             rearm_transfer(turn, self, self.transfer, state.transfer)
@@ -192,7 +189,7 @@ class Reengager:
     def _resolve(self, turn: Turn, resolution: str) -> None:
         """The member went to a coach: the open workflow has done its work, unless it was opened after that."""
         workflow = workflow_of(turn, self.name)
-        if workflow is not None and workflow.opened_ms <= turn.at_ms:
+        if workflow is not None and was_open(workflow, turn.at_ms):
             resolve_workflow(turn, self, self.name, resolution)
 
     def _merged(self, turn: Turn, moved: MemberMoved) -> None:
@@ -222,6 +219,17 @@ class Reengager:
     def _state(self, turn: Turn) -> ReengagerState:
         # What lies under a playbook's name is of its kind; a playbook of another kind has the old one's state retired.
         return turn.hot.states[self.name]  # type: ignore[return-value]
+
+
+def change_tags(turn: Turn, playbooks: Sequence[Reengager]) -> None:
+    """Those that were given another tag let go of the old one, unless it is another's by now; before any is re-armed."""
+    kept = {playbook.tag for playbook in playbooks}
+    for playbook in playbooks:
+        state = turn.hot.states.get(playbook.name)
+        if isinstance(state, ReengagerState) and state.tag != playbook.tag:
+            if state.tag not in kept:
+                remove_tag(turn, playbook, state.tag, "playbook_changed")
+            state.tag = playbook.tag
 
 
 def retire(turn: Turn, playbook: str, state: ReengagerState) -> None:

@@ -30,6 +30,7 @@ class Workflow(msgspec.Struct, array_like=True, gc=False):
         opened_ms: its workflow-opened's occurred_at.
         nudges: number of its nudges decided so far.
         snoozed_until_ms: until when its nudges to the member are suppressed.
+        happened_ms: the instant of what opened it, where that came late; None: opened_ms.
     """
 
     kind: str
@@ -38,6 +39,7 @@ class Workflow(msgspec.Struct, array_like=True, gc=False):
     opened_ms: int
     nudges: int = 0
     snoozed_until_ms: int = 0
+    happened_ms: int | None = None
 
 
 class ReengagerState(msgspec.Struct, array_like=True, tag="reengager", gc=False):

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 NONE, PENDING, WAITING, FAILED, DONE = "NONE", "PENDING", "WAITING", "FAILED", "DONE"
 
+CLOCKS_APART_MS = 5 * MINUTE_MS
+"""How far ahead of the others one clock may run."""
+
 OVERDUE_TIMER = "overdue"
 OVERDUE_TEMPLATE = "transfer_overdue"
 
@@ -118,12 +121,17 @@ def hear_attempt_failed(turn: Turn, playbook: Playbook, rules: TransferRules, tr
 
     One that was not asked for, or from before the request, says nothing of it.
     """
-    if not rules.managed and turn.at_ms >= transfer.requested_ms:
+    if not rules.managed and turn.at_ms >= asked_from_ms(transfer):
         attempts = transfer.attempts + 1
         final = attempts >= rules.settings.max_attempts
         if _move(turn, transfer, "failed_finally" if final else "attempt_failed"):
             cancel(turn.hot.timers, OVERDUE_TIMER, playbook.name)
             _fail(turn, playbook, transfer, attempts, final=final, next_attempt_at=None)
+
+
+def asked_from_ms(transfer: Transfer) -> int:
+    """From when on an answer may be one to the request, whose own time a clock running ahead has set (contract 3)."""
+    return max(transfer.assigned_ms, transfer.requested_ms - CLOCKS_APART_MS)
 
 
 def hear_desk(turn: Turn, playbook: Playbook, transfer: Transfer, answer: TransferAnswer) -> bool:

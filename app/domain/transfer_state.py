@@ -11,10 +11,14 @@ class SetUp(msgspec.Struct, array_like=True, gc=False):
     Attributes:
         steps: the steps done, by name, each with when it was first done.
         completed_ms: when it was first completed; None: not yet.
+        steps_again: of the steps done again, each with when it was last done; None: there are none.
+        completed_again_ms: when it was last completed, if again; a program assigned in between may yet be told of.
     """
 
     steps: dict[str, int] = msgspec.field(default_factory=dict)
     completed_ms: int | None = None
+    steps_again: dict[str, int] | None = None
+    completed_again_ms: int | None = None
 
 
 class Transfer(msgspec.Struct, array_like=True, gc=False):

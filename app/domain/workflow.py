@@ -102,6 +102,11 @@ def is_open(turn: Turn, workflow_stem: str) -> bool:
     return workflow_of(turn, workflow_stem) is not None
 
 
+def was_open(workflow: Workflow, at_ms: int) -> bool:
+    """Whether what opened the workflow had happened by that instant, though it may have come late."""
+    return at_ms >= (workflow.opened_ms if workflow.happened_ms is None else workflow.happened_ms)
+
+
 def open_workflow(
     turn: Turn, playbook: Playbook, workflow_stem: str, reason: str, context: dict[str, str]
 ) -> None:
@@ -114,7 +119,9 @@ def open_workflow(
         hot.workflows = {}
     number = hot.openings.get(workflow_stem, 0) + 1
     hot.openings[workflow_stem] = number
-    hot.workflows[workflow_stem] = Workflow(playbook.kind, number, reason, hot.now_ms)
+    hot.workflows[workflow_stem] = Workflow(
+        playbook.kind, number, reason, hot.now_ms, happened_ms=turn.at_ms if turn.late else None
+    )
     turn.page_urgent = True
     turn.emit(
         WorkflowOpened,

@@ -31,6 +31,7 @@ class Reference:
     def __init__(self) -> None:
         self.said: list[Said] = []
         self.active: list[int] = []
+        self.opened_by = 0
         self.now = -(10**9)
 
     def hear(self, arrivals: list[Arrival]) -> list[Said]:
@@ -66,8 +67,7 @@ class Reference:
             self.say("+", "inactive")
 
     def transferred(self, at: int) -> None:
-        since = self.open_since()
-        if since is not None and since <= at:
+        if self.open_since() is not None and self.opened_by <= at:
             self.say("resolved", "manually_transferred")
 
     def was_active(self, at: int, *, late: bool) -> None:
@@ -83,6 +83,7 @@ class Reference:
         if self.open_since() is None:
             gap = "first" if before is None else f"{(at - before) // 24} days"
             self.say("opened", f"{gap} since {since}")
+            self.opened_by = at
 
 
 def actual(arrivals: list[Arrival]) -> list[Said]:

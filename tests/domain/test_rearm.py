@@ -1,5 +1,7 @@
 """Contract 5, "Changed playbooks"."""
 
+import pytest
+
 from app.domain.members import MemberCore
 from app.domain.playbook_set import PlaybookSet
 from tests.domain.conftest import Story, days, re_engager, told
@@ -44,6 +46,18 @@ def test_a_tag_that_is_still_right_stays(story: Story):
     story.until(8)
     assert change(story, re_engager(after=5)) == []
     assert story.member().hot.timers == []
+
+
+@pytest.mark.parametrize("names", ["ab", "ba"])
+def test_a_tag_handed_from_one_to_another_stays(names: str):
+    first, second = names
+    story = Story(re_engager(first, tag="x"), re_engager(second, tag="y"))
+    story.activity(0)
+    story.until(8)
+    changed = change(story, re_engager(first, tag="y"), re_engager(second, tag="z"))
+    assert sorted(changed) == ["7 +z inactive", "7 -x playbook_changed"]
+    left = [each for each in told(story.activity(9)) if "activity" in each and "-" in each[:4]]
+    assert sorted(left) == ["9 -y activity", "9 -z activity"]
 
 
 def test_a_playbook_that_is_gone_takes_its_workflow_and_its_tag_with_it(story: Story):

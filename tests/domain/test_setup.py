@@ -85,6 +85,34 @@ def test_a_late_program_leaves_the_set_up_after_it(story: Story):
     assert (shown.setup_steps, shown.setup_completed_at) == (["photo"], days(4))
 
 
+def test_a_late_program_leaves_what_was_done_again_after_it(story: Story):
+    """What was done before the program counts no more, though it was what counted until the program was told of."""
+    for at in (1, 4):
+        step(story, at, "goals")
+        story.activity(at, type="setup.completed")
+    requests = [each.occurred_at for each in story.outputs if each.topic == "transfer-requested"]
+    assert requests == [days(1)]
+    outputs = story.transfer(2, type="PROGRAM_ASSIGNED", arrived=5)
+    assert [each.topic for each in outputs if each.topic == "transfer-requested"] == ["transfer-requested"]
+    shown = page(story)
+    assert (shown.setup_steps, shown.setup_completed_at) == (["goals"], days(4))
+
+
+@pytest.mark.parametrize("order", [(1, 3, 5), (5, 3, 1), (3, 5, 1), (3, 1, 5)])
+def test_of_what_was_done_three_times_first_and_last_are_known_in_whatever_order_they_came(
+    story: Story, order: tuple[int, ...]
+):
+    for at in order:
+        step(story, at, "goals", arrived=6)
+        story.activity(at, type="setup.completed", arrived=6)
+    assert page(story).setup_completed_at == days(1)
+    story.transfer(2, type="PROGRAM_ASSIGNED", arrived=7)
+    assert page(story).setup_completed_at == days(5)
+    story.transfer(5, type="PROGRAM_ASSIGNED", arrived=8)
+    shown = page(story)
+    assert (shown.setup_steps, shown.setup_completed_at) == ([], None)
+
+
 def test_late_steps_from_before_the_program_are_not_shown(story: Story):
     story.transfer(2, type="PROGRAM_ASSIGNED")
     step(story, 1, "goals", arrived=3)

@@ -189,6 +189,15 @@ class TestTheDesksAnswer:
         story.activity(2)
         assert told(story.record(answer(3, "TRANSFERRED", 1, number=9))) == []
 
+    def test_a_late_one_resolves_a_workflow_that_was_opened_late_by_what_happened_before_it(
+        self, story: Story
+    ):
+        story.transfer(2, type="CANCELLED")
+        story.activity(0, arrived=2)
+        assert public(story.transfer(1, mode="MANUAL", arrived=2)) == [
+            "2 resolved re-engager:m1:1 manually_transferred"
+        ]
+
     def test_a_late_one_does_not_resolve_a_workflow_opened_after_it(self, story: Story):
         set_up(story, 0)
         story.activity(1)
@@ -302,6 +311,12 @@ class TestUnmanaged:
             "1.25 nudge re-engager:m1:1#1 transfer_overdue IN_APP operators"
         ]
         assert state(unmanaged) == (WAITING, 0)
+
+    def test_an_answer_by_a_clock_a_little_behind_the_members_is_one(self):
+        """The member's phone is 3 minutes fast, and the other system answers after 2 seconds."""
+        story = Story(re_engager(transfer=UNMANAGED))
+        set_up(story, 1 + 3 / (24 * 60))
+        assert told(story.transfer(1, type="ATTEMPT_FAILED")) == ["1.00208 failed 1, no next known"]
 
     def test_with_one_managed_playbook_and_one_not_a_failed_attempt_is_the_latters(self):
         story = Story(re_engager("ours", tag="a"), re_engager("theirs", tag="b", transfer=UNMANAGED))

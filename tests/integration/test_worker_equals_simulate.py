@@ -115,9 +115,11 @@ def play_killed(deployment, history, rnd, *, rounds, repeats=False):
     records = list(history)
     size = len(records) // rounds
     for start in range(0, len(records), size):
-        deployment.produce(records[start : start + size])
+        part = records[start : start + size]
+        deployment.produce(part)
         worker = deployment.start_worker(faults=SMALL)
-        deployment.wait_for_commits(rnd.randint(1, 12))
+        # Fewer there cannot be, however large the batches.
+        deployment.wait_for_commits(rnd.randint(1, max(1, min(12, len(part) // SMALL.batch))))
         worker.kill()
         deployment.expel_dead_workers()
     deployment.drain(faults=SMALL)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from app.domain.explain.considered import Condition, Considered, Outcome, span_text
 from app.domain.instants import iso_instant
 from app.domain.outputs import Nudge, TransferFailed, TransferRequested, WorkflowResolved
+from app.domain.setup import completed_after
 from app.domain.state import ReengagerState
-from app.domain.transfer import OVERDUE_TEMPLATE, WAITING, is_asked_for, may
+from app.domain.transfer import OVERDUE_TEMPLATE, WAITING, asked_from_ms, is_asked_for, may
 from app.domain.transfer_state import SetUp, Transfer
-from app.domain.workflow import workflow_id, workflow_of
+from app.domain.workflow import was_open, workflow_id, workflow_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,12 +45,12 @@ def on_event(playbook: Reengager, turn: Turn, event: TransferEvent) -> Iterator[
     match event.type:
         case "PROGRAM_ASSIGNED":
             setup = _setup(playbook, turn)
-            done_ms = None if setup is None else setup.completed_ms
+            done_ms = None if setup is None else completed_after(setup, turn.at_ms)
             ahead = Condition(
                 name="completed",
-                holds=done_ms is not None and done_ms > turn.at_ms,
+                holds=done_ms is not None,
                 says="the set-up was not completed after it"
-                if done_ms is None or done_ms <= turn.at_ms
+                if done_ms is None
                 else f"the set-up was completed after it, at {iso_instant(done_ms)}",
                 value=done_ms,
                 key="setup.completed_by",
@@ -165,7 +166,7 @@ def _opened_before(playbook: Reengager, turn: Turn) -> Condition:
     workflow = workflow_of(turn, playbook.name)
     if workflow is None:
         return Condition(name="open", holds=False, says="no workflow is open")
-    holds = workflow.opened_ms <= turn.at_ms
+    holds = was_open(workflow, turn.at_ms)
     since = iso_instant(workflow.opened_ms)
     name = workflow_id(playbook.name, turn.member.key, workflow.number)
     says = (
@@ -197,6 +198,6 @@ def _news(turn: Turn, transfer: Transfer) -> Condition:
 
 
 def _after_request(turn: Turn, transfer: Transfer) -> Condition:
-    holds = turn.at_ms >= transfer.requested_ms
+    holds = turn.at_ms >= asked_from_ms(transfer)
     says = "from before the request" if not holds else "not from before the request"
     return Condition(name="request", holds=holds, says=says, value=transfer.requested_ms)
