@@ -111,9 +111,24 @@ def bound(sessions: Sessions, now_ms: int) -> None:
 
 
 def unite(own: Sessions, gained: Sessions) -> None:
-    """Add the sessions of the same engagement that another member knew of."""
-    for session_id, session in gained.items():
-        own.setdefault(session_id, session)
+    """Add the sessions of the same engagement that another member knew of. Of one that both know the newer word counts."""
+    for session_id, other in gained.items():
+        known = own.get(session_id)
+        own[session_id] = other if known is None else _united(known, other)
+
+
+def _united(own: Session, other: Session) -> Session:
+    newer, older = (other, own) if other.told_ms > own.told_ms else (own, other)
+    return Session(
+        older.date_ms if newer.date_ms is None else newer.date_ms,
+        newer.told_ms,
+        _of_both(newer.completed_ms, older.completed_ms, newer.told_ms),
+        _of_both(newer.cancelled_ms, older.cancelled_ms, newer.told_ms),
+    )
+
+
+def _of_both(ended_ms: tuple[int, ...], other_ms: tuple[int, ...], told_ms: int) -> tuple[int, ...]:
+    return tuple(sorted({*ended_ms, *(each for each in other_ms if each > told_ms)})[:MOST_ENDS])
 
 
 def _dates(sessions: Iterable[Session]) -> list[int]:

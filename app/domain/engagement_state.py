@@ -69,7 +69,7 @@ class Engagement(msgspec.Struct, array_like=True, gc=False):
     Attributes:
         phase: its place in its life, see `engagements.MOVES`.
         start_ms: when the clock of its phase started; counts while it is MATCHING or ACTIVE.
-        phase_told_ms: occurred_at of the last record that moved the phase.
+        settled_ms: occurred_at of the last word on the phase that is settled: an older one counts no more.
         launched: whether LAUNCHED has come.
         template: name of the settings to copy, None: none was named.
         notifies: the newest of NOTIFICATIONS_ON and OFF; None: neither came, the template's word holds.
@@ -80,11 +80,13 @@ class Engagement(msgspec.Struct, array_like=True, gc=False):
         last_ms, next_ms: what the page shows, as of the last look at the calendar: the latest past and the nearest
             future date that is not cancelled.
         tracks: by playbook.
+        settled_phase, settled_start_ms: what `phase` and `start_ms` were after it.
+        words: the words on the phase since then, each as (occurred_at, type), the earliest first.
     """
 
     phase: str = "LAUNCHED"
     start_ms: int = 0
-    phase_told_ms: int = 0
+    settled_ms: int = 0
     launched: bool = False
     template: str | None = None
     notifies: bool | None = None
@@ -98,6 +100,9 @@ class Engagement(msgspec.Struct, array_like=True, gc=False):
     last_ms: int | None = None
     next_ms: int | None = None
     tracks: dict[str, Track] = msgspec.field(default_factory=dict)
+    settled_phase: str = "LAUNCHED"
+    settled_start_ms: int = 0
+    words: list[tuple[int, str]] = msgspec.field(default_factory=list)
 
 
 Engagements = dict[str, Engagement]

@@ -6,6 +6,8 @@ business.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from app.domain.engagement_sessions import around, bound, cancel_session, complete, latest_ms, schedule, unite
@@ -22,6 +24,8 @@ from app.domain.lifecycle import Move
 from app.domain.outputs import EngagementView
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from app.domain.crossings import MemberMoved
     from app.domain.engagement_state import Engagements
     from app.domain.events import EngagementEvent
@@ -56,6 +60,11 @@ MOVES = (
 in it, such as a second ACTIVATED or anything after COMPLETED, moves nothing."""
 
 _AFTER = {(move.before, move.name): move.after for move in MOVES}
+_WORDS = frozenset(move.name for move in MOVES)
+
+MOST_WORDS = 8
+"""Words on the phase of an engagement among which a late one finds its place; what is older than all of them is settled."""
+
 _PARTIES = ("owner_id", "coach_id", "company_id")
 
 
@@ -68,8 +77,10 @@ def note_engagement(turn: Turn, event: EngagementEvent) -> None:
     _let_go(engagements, turn.hot.now_ms)
     engagement = engagements.get(event.engagement_id)
     if engagement is None:
-        engagement = engagements[event.engagement_id] = Engagement()
-    _note_template(engagement, event)
+        engagement = engagements[event.engagement_id] = Engagement(template=event.template)
+    if event.type == "LAUNCHED" and not engagement.launched:
+        engagement.launched = True
+        engagement.template = event.template or engagement.template
     for party in _PARTIES:
         value = getattr(event, party)
         if value is not None and _is_newest(engagement, party, turn.at_ms):
@@ -79,20 +90,10 @@ def note_engagement(turn: Turn, event: EngagementEvent) -> None:
             engagement.notifies = event.type == "NOTIFICATIONS_ON"
     elif event.session_id is not None:
         _note_session(turn, engagement, event, event.session_id)
-    _move(turn, engagement, event.type)
+    if event.type in _WORDS:
+        _hear_word(turn, engagement, event.type)
     turn.member.engagements_changed()
     turn.page_changed = True
-
-
-def _note_template(engagement: Engagement, event: EngagementEvent) -> None:
-    """LAUNCHED names the settings to copy, or whatever comes before it; nothing after it does."""
-    if engagement.launched:
-        return
-    if event.type == "LAUNCHED":
-        engagement.launched = True
-        engagement.template = event.template or engagement.template
-    elif engagement.template is None:
-        engagement.template = event.template
 
 
 def _note_session(turn: Turn, engagement: Engagement, event: EngagementEvent, session_id: str) -> None:
@@ -125,14 +126,31 @@ def _keep_calendar(turn: Turn, engagement: Engagement, calendar: Calendar) -> No
     _look(engagement, now_ms, calendar)
 
 
-def _move(turn: Turn, engagement: Engagement, name: str) -> None:
-    """Make a move if it is legal in the engagement's phase, and nothing newer was said of that; else nothing changes."""
-    after = _AFTER.get((engagement.phase, name))
-    if after is None or turn.at_ms < engagement.phase_told_ms:
+def _hear_word(turn: Turn, engagement: Engagement, name: str) -> None:
+    """A word on the phase: those known are played in order of time, so that the same comes of them in whatever order they came.
+
+    Of two at one instant the one that comes later is the newer. What is not legal in its place moves nothing.
+    """
+    if turn.at_ms < engagement.settled_ms:
         return
-    engagement.phase, engagement.start_ms = after, turn.at_ms
-    engagement.phase_told_ms = turn.at_ms
+    words = engagement.words
+    words.insert(bisect_right(words, turn.at_ms, key=itemgetter(0)), (turn.at_ms, name))
+    if len(words) > MOST_WORDS:
+        settled = words.pop(0)
+        engagement.settled_ms = settled[0]
+        engagement.settled_phase, engagement.settled_start_ms = _play(engagement, [settled])
+    engagement.phase, engagement.start_ms = _play(engagement, words)
     _look(engagement, turn.hot.now_ms)
+
+
+def _play(engagement: Engagement, words: Iterable[tuple[int, str]]) -> tuple[str, int]:
+    """Phase and start of its clock after these words, from what is settled."""
+    phase, start_ms = engagement.settled_phase, engagement.settled_start_ms
+    for at_ms, name in words:
+        after = _AFTER.get((phase, name))
+        if after is not None:
+            phase, start_ms = after, at_ms
+    return phase, start_ms
 
 
 def reference_ms(engagement: Engagement) -> int | None:

@@ -95,7 +95,7 @@ class HighIntent:
         if after == RUNNING or (after == UNSUCCESSFUL and name == START):
             if state.session is None:
                 self._pause(turn, state)
-            session = sessions.note_event(state, turn.at_ms)
+            session = sessions.note_event(state, turn.at_ms, is_start=name == START)
             if name == PAGE:
                 sessions.note_page(session, rules, activity, turn.at_ms)
             arm(turn.hot.timers, session.last_ms + rules.timeout_ms, SESSION_TIMER, self.name)
@@ -150,7 +150,7 @@ class HighIntent:
         workflow = (turn.hot.workflows or {})[self.name]
         arm(turn.hot.timers, workflow.opened_ms + self.expires_ms, EXPIRE_TIMER, self.name)
         history.workflow, history.waits = workflow.number, 0
-        intent_plan.plan(turn, self, self.steps, self._workflow_id(turn, workflow))
+        intent_plan.plan(turn, self, self.steps, segment, self._workflow_id(turn, workflow))
         return workflow
 
     def _time(self, turn: Turn, history: IntentHistory, workflow: Workflow, *, goes_on: bool) -> None:

@@ -42,10 +42,10 @@ class Step:
     incentive: str | None = None
 
 
-def plan(turn: Turn, playbook: Playbook, steps: Sequence[Step], workflow_id: str) -> None:
+def plan(turn: Turn, playbook: Playbook, steps: Sequence[Step], segment: str, workflow_id: str) -> None:
     """Plan every step for the workflow that was just opened; nothing times them yet."""
     for number, step in enumerate(steps):
-        message = Message(MEMBER, step.template)
+        message = Message(MEMBER, _template(step, segment))
         nudge = Pending(message, playbook.name, playbook.name, workflow_id, turn.hot.now_ms, number)
         if turn.hot.pending < MOST_PENDING:
             keep(turn, nudge, turn.hot.now_ms)
@@ -85,7 +85,7 @@ def address(
         step = steps[nudge.step]
         nudge.message = Message(
             MEMBER,
-            step.template.replace(SEGMENT_PLACEHOLDER, history.segment),
+            _template(step, history.segment),
             channels=step.channels,
             call_to_action=link,
             incentive=step.incentive,
@@ -134,6 +134,10 @@ def attributed_nudge(turn: Turn, workflow_id: str, at_ms: int) -> str | None:
         if is_own and at_ms - ATTRIBUTION_MS <= sent.at_ms <= at_ms:
             return sent.nudge_id
     return None
+
+
+def _template(step: Step, segment: str) -> str:
+    return step.template.replace(SEGMENT_PLACEHOLDER, segment)
 
 
 def _planned(turn: Turn, playbook: Playbook) -> Iterator[tuple[str, Pending]]:

@@ -16,6 +16,7 @@ class Session(msgspec.Struct, array_like=True, gc=False):
         company_id: the company the page named, if any.
         step: the step the page named, if any.
         is_late: whether a late page (contract 6.4, `late_pages`) was seen in it.
+        has_start: whether its first event said that it starts; then nothing earlier is of it.
     """
 
     start_ms: int
@@ -25,6 +26,7 @@ class Session(msgspec.Struct, array_like=True, gc=False):
     company_id: str | None = None
     step: str | None = None
     is_late: bool = False
+    has_start: bool = False
 
 
 class HighIntentState(msgspec.Struct, array_like=True, tag="high_intent", gc=False):

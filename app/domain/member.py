@@ -110,7 +110,10 @@ class Member(Entity):
         self.hot.has_engagements = False
 
     def wipe(self) -> None:
-        """Forget everything but the counters, the now they belong to, and the recent event ids (contract 5)."""
+        """Forget everything but the counters, the now they belong to, and the recent event ids (contract 5).
+
+        And who was merged into it, for those ids go on leading here: merged into one of them, it would close a circle.
+        """
         self.forget_engagements()
         hot = self.hot
         self._cold_gone = self._cold_gone or hot.has_cold
@@ -124,6 +127,7 @@ class Member(Entity):
             openings=hot.openings,
             nudges=hot.nudges,
             inserted=hot.inserted,
+            merged=hot.merged,
         )
 
     def has_applied(self, id_hash: bytes) -> bool:

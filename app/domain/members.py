@@ -73,13 +73,13 @@ class MemberCore:
             self.fire(entity, at_ms, sink)
         turn = Turn(entity, sink, at_ms, record.event_id, self.playbooks)
         entity.remember(id_hash)
-        if not hot.born:
-            self._greet(turn, record)
         note = FACTS.get(type(record))
         if note is not None:
             note(turn, record)
-            if turn.asked:
-                settle_scores(turn)
+        if not hot.born:
+            self._greet_with(turn, record)
+        if turn.asked:
+            settle_scores(turn)
         for react in self.playbooks.reactions(record):
             react(turn, record)
         settle_page(turn)
@@ -131,6 +131,12 @@ class MemberCore:
         for react in self.playbooks.first_seen:
             react(turn, record)
         settle_scores(turn)
+
+    def _greet_with(self, turn: Turn, record: object) -> None:
+        """Greet by what a record says of the member, but before the scores it asks to change (contract 8, "Scores")."""
+        asked, turn.asked = turn.asked, []
+        self._greet(turn, record)
+        turn.asked = asked
 
     def _hear_command(self, member: Member, command: OperatorCommand, sink: Sink, hop: Hop | None) -> bool:
         """Carry out a command, or refuse it. Commands do not make a member (contract 8, "First seen").

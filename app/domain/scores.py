@@ -47,6 +47,7 @@ class Asked(NamedTuple):
         points: 0 or more, for SET any; None for CLEAR.
         reason: for the ledger.
         depth: 0 from outside, else one more than the change it answers.
+        brought: whether a merged member brings it: then 0, too, is more than empty.
     """
 
     playbook: Playbook | None
@@ -55,6 +56,7 @@ class Asked(NamedTuple):
     points: int | None
     reason: str | None
     depth: int = 0
+    brought: bool = False
 
 
 class ScoreChange(NamedTuple):
@@ -75,7 +77,7 @@ def note_score(turn: Turn, command: ScoreCommand) -> None:
 def take_over_scores(turn: Turn, scores: dict[str, int]) -> None:
     """A member merged into this one brings its scores: each that is not empty is added (contract 5, `merged_into`)."""
     for score, points in sorted(scores.items()):
-        turn.asked.append(Asked(None, score, "ADD", points, "merged"))
+        turn.asked.append(Asked(None, score, "ADD", points, "merged", brought=True))
     settle_scores(turn)
 
 
@@ -92,7 +94,7 @@ def settle_scores(turn: Turn) -> None:
         if after == before:
             continue
         if ask.depth > DEEPEST or made == MOST_CHANGES:
-            turn.sink.refuse("cascade_limit", _too_deep(ask, made))
+            turn.sink.refuse("cascade_limit", _too_deep(turn, ask, made))
             if made == MOST_CHANGES:
                 break
             continue
@@ -116,7 +118,7 @@ def result_of(turn: Turn, ask: Asked, before: int | None) -> int | None:
         return None
     if ask.operation == "SET":
         after = points
-    elif points == 0:
+    elif points == 0 and not (ask.brought and before is None):
         return before
     else:
         after = (before or 0) + (points if ask.operation == "ADD" else -points)
@@ -145,11 +147,11 @@ def _make(turn: Turn, ask: Asked, before: int | None, after: int | None) -> None
     )
 
 
-def _too_deep(ask: Asked, made: int) -> str:
+def _too_deep(turn: Turn, ask: Asked, made: int) -> str:
     who = "a command" if ask.playbook is None else f"playbook {ask.playbook.name!r}"
     change = ask.operation if ask.points is None else f"{ask.operation} {ask.points}"
     limit = f"depth {ask.depth}" if ask.depth > DEEPEST else f"change {made + 1} for one record"
     return (
-        f"{change} on score {ask.score!r}, asked for by {who}, would be {limit};"
+        f"{change} on score {ask.score!r} of {turn.member.key!r}, asked for by {who}, caused by {turn.cause!r}, would be {limit};"
         f" at most depth {DEEPEST} and {MOST_CHANGES} changes are made: do playbooks answer each other's changes?"
     )

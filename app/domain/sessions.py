@@ -93,11 +93,11 @@ def move(state: HighIntentState, name: str, at_ms: int, timeout_ms: int) -> str 
     return after if at_ms >= session.last_ms else None
 
 
-def note_event(state: HighIntentState, at_ms: int) -> Session:
+def note_event(state: HighIntentState, at_ms: int, *, is_start: bool = False) -> Session:
     """An event of the running session, which begins with it if none runs."""
     session = state.session
     if session is None:
-        session = state.session = Session(at_ms, at_ms)
+        session = state.session = Session(at_ms, at_ms, has_start=is_start)
     session.start_ms = min(session.start_ms, at_ms)
     session.last_ms = max(session.last_ms, at_ms)
     return session
@@ -126,13 +126,20 @@ def covers(state: HighIntentState, at_ms: int, timeout_ms: int) -> bool:
 
 
 def _is_of(session: Session | None, at_ms: int, timeout_ms: int) -> bool:
-    """Whether the instant is so near the session's beginning, or behind it, that it is of the same session."""
-    return session is None or at_ms > session.start_ms - timeout_ms
+    """Whether the instant is behind the session's beginning, or so near before it that it is of the same session.
+
+    Unless the session is known to have started then: what is earlier is of another.
+    """
+    if session is None:
+        return True
+    return at_ms >= session.start_ms if session.has_start else at_ms > session.start_ms - timeout_ms
 
 
 def _text(activity: Activity, name: str) -> str | None:
-    """An attribute as text; None for none. Ids are sometimes sent as numbers."""
+    """An attribute as text; None for none. Ids are sometimes sent as numbers, by some producers as `42.0`."""
     value = activity.attributes.get(name)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if value is None or isinstance(value, bool | float):
         return None
     return str(value) or None

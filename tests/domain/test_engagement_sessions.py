@@ -107,7 +107,13 @@ class TestTheBound:
         assert len(sessions) == MOST_SESSIONS
 
 
-def test_of_two_calendars_the_own_word_counts():
-    own = {"a": Session(1)}
-    unite(own, {"a": Session(2), "b": Session(3)})
-    assert own == {"a": Session(1), "b": Session(3)}
+def test_of_two_calendars_the_newer_word_counts_and_of_one_instant_the_own():
+    own = {"a": Session(1), "c": Session(1, 5), "d": Session(1, 8, (), (9,))}
+    unite(own, {"a": Session(2), "b": Session(3), "c": Session(7, 6), "d": Session(7, 6, (7, 10), (8,))})
+    assert own == {"a": Session(1), "b": Session(3), "c": Session(7, 6), "d": Session(1, 8, (10,), (9,))}
+
+
+def test_one_completed_before_anybody_told_its_date_has_it_from_the_other():
+    own = {"a": Session(None, 0, (5,))}
+    unite(own, {"a": Session(3)})
+    assert own == {"a": Session(3, 0, (5,))}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import pytest
 
 from app.domain.bounds import UNTOUCHED_MS
 from app.domain.crossings import DigestItem, MemberMoved
 from app.domain.engagement_sessions import MOST_SESSIONS
-from app.domain.engagement_state import decode_engagements, encode_engagements, unpack_calendar
-from app.domain.engagements import MOVES
+from app.domain.engagement_state import Engagement, decode_engagements, encode_engagements, unpack_calendar
+from app.domain.engagements import MOST_WORDS, MOVES
 from app.domain.errors import UserError
 from app.domain.instants import DAY_MS
 from app.domain.outputs import EngagementView, MemberSnapshot
@@ -27,8 +29,12 @@ def view(told: Coaching, engagement: str = "e1", member: str = "m1") -> Engageme
     return found
 
 
-def phase(told: Coaching, engagement: str = "e1") -> str:
-    return told.member().engagements()[engagement].phase
+def engagement(told: Coaching) -> Engagement:
+    return told.member().engagements()["e1"]
+
+
+def phase(told: Coaching) -> str:
+    return engagement(told).phase
 
 
 class TestItsLife:
@@ -47,10 +53,35 @@ class TestItsLife:
     def test_no_move_stands_in_the_table_twice(self):
         assert len({(move.before, move.name) for move in MOVES}) == len(MOVES)
 
-    def test_a_record_from_before_the_last_move_moves_nothing(self, told):
+    def test_a_late_word_takes_its_place_among_those_after_it(self, told):
         told.start(5)
         told.say(3, "DEACTIVATED", arrived=6)
         assert phase(told) == "ACTIVE"
+
+    @pytest.mark.parametrize("order", list(permutations(range(4))))
+    def test_the_same_comes_of_its_words_in_whatever_order_they_come(self, told, order):
+        words = [(1, "MATCHING_STARTED"), (2, "COACH_SELECTED"), (3, "DEACTIVATED"), (4, "ACTIVATED")]
+        told.launch(0)
+        for place in order:
+            at, word = words[place]
+            told.say(at, word, arrived=5)
+        assert (phase(told), engagement(told).start_ms) == ("ACTIVE", days(4))
+
+    def test_of_words_older_than_the_last_eight_nothing_comes(self, told):
+        told.launch(0)
+        for at in range(1, 2 + MOST_WORDS):
+            told.say(at, "ACTIVATED" if at % 2 else "DEACTIVATED")
+        told.say(0.5, "COMPLETED", arrived=20)
+        assert phase(told) == "ACTIVE"
+        told.say(1.5, "COMPLETED", arrived=20)
+        assert phase(told) == "COMPLETED"
+
+    def test_its_template_is_its_first_records_or_that_of_its_launch(self, told):
+        told.say(0, "ACTIVATED")
+        told.say(1, "SESSION_CANCELLED", session_id="s", template="weekly")
+        assert engagement(told).template is None
+        told.launch(2)
+        assert engagement(told).template == "executive"
 
     def test_its_first_record_may_be_any(self, told):
         told.schedule(0, "s1", 3)
@@ -227,6 +258,14 @@ class TestMerged:
         assert self.merge(told, 5) == ["page of m1 gone"]
         assert told.pass_until(50.9) == []
         assert told.pass_until(51)[0] == "51 e1 OFF_TRACK off_track"
+
+    def test_of_a_session_that_both_know_the_newer_word_counts(self, told):
+        told.start(0)
+        told.schedule(3, "s1", 60)
+        told.start(0, member="m2")
+        told.schedule(1, "s1", 4, member="m2")
+        self.merge(told, 5)
+        assert view(told, member="m2").next_session == days(60)
 
     def test_one_that_both_know_leaves_the_digest_if_only_the_one_that_goes_was_off_track(self, told):
         told.start(0)

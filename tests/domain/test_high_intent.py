@@ -187,6 +187,13 @@ class TestLateWords:
         story.finish(2 * H, arrived=5 * H)
         assert story.wait(6 * H) == ["330 opened i:m1:2 known_error:mfa"]
 
+    def test_nothing_from_before_its_start_is_of_a_session_that_said_when_it_started(self, story: Sessions):
+        story.start(60)
+        story.page(61, MFA)
+        story.page(55, LATE, arrived=62)
+        assert story.finish(45, arrived=62) == []
+        assert story.close(63) == ["63 opened i:m1:1 known_error:mfa"]
+
     def test_a_late_success_makes_attempts_start_anew_from_its_own_instant(self):
         story = Sessions(attempts={"count": 3})
         story.fail(0, "Home")
@@ -398,8 +405,9 @@ class TestWorkflow:
         story.fail(2)
         assert story.kept(WorkflowOpened)[0].context["company_id"] == "globex"
 
-    def test_a_company_given_as_a_number_is_its_digits(self, story: Sessions):
-        story.fail(0, company_id=17)
+    @pytest.mark.parametrize("number", [17, 17.0])
+    def test_a_company_given_as_a_number_is_its_digits(self, story: Sessions, number: float):
+        story.fail(0, company_id=number)
         assert story.kept(WorkflowOpened)[0].context["company_id"] == "17"
 
     def test_the_number_of_attempts_is_that_of_the_span(self, story: Sessions):
@@ -588,7 +596,7 @@ class TestPlan:
         for number in range(3):
             story.activity(number * MINUTE, type=f"page.{number}", attributes={"name": MFA})
             said += story.say(story.activity((number + 0.5) * MINUTE, type="close.x"))
-        assert sum(each.endswith("capped") for each in said) == 50
+        assert sum(each.endswith("known_error:mfa capped") for each in said) == 50
 
 
 class TestMembersWhoGo:

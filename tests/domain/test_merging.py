@@ -114,12 +114,14 @@ class TestTheNewMember:
         town = Town(on_score("p", ">= 10", {"do": "open_workflow"}))
         town.score(0, "old", operation="ADD", points=6)
         town.score(0, "old", score="other", operation="SET", points=-2)
+        town.score(0, "old", score="zero", operation="SET", points=0)
         town.score(0, "new", operation="ADD", points=5)
         outputs = town.merge(1, "old", "new")
         assert town.told(outputs, "new") == [
             "1 engagement 5 ADD 6 = 11",
             "1 opened p:new:1 score_condition",
             "1 other None ADD -2 = -2",
+            "1 zero None ADD 0 = 0",
         ]
         changes = [output for output in outputs if isinstance(output, ScoreChanged)]
         assert {change.reason for change in changes} == {"merged"}
@@ -224,6 +226,15 @@ class TestCircles:
             town.merge(1, old, new)
         assert told(town.merge(2, last[0], last[1])) == ["refused merge_cycle"]
         assert town.member(last[0]).hot.born
+
+    def test_a_member_forgotten_meanwhile_is_not_merged_into_one_merged_into_it(self, town: Town):
+        """The old id still leads here; wiped for nothing, the member would lose the consents given since."""
+        town.activity(0, "a")
+        town.merge(1, "a", "b")
+        town.command(2, "b", type="FORGET_MEMBER")
+        town.profile(3, "b", consents={"EMAIL": False})
+        assert told(town.merge(4, "b", "a")) == ["refused merge_cycle"]
+        assert town.member("b").cold().profile.consents == {"EMAIL": False}
 
     def test_after_one_was_refused_the_member_lives_on(self, town: Town):
         town.activity(0, "a")

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.crossings import DigestItem
+from app.domain.engagements import MOST_WORDS
 from app.domain.events import EngagementEvent
 from app.domain.instants import HOUR_MS
 from app.domain.outputs import TrackChanged, WorkflowOpened, WorkflowResolved
@@ -79,18 +80,21 @@ class Paper:
         return "ON_TRACK" if reference + threshold > hour else "OFF_TRACK"
 
     def threshold(self) -> int | None:
-        names = [each for each in self.said if each.template is not None]
-        launch = next((place for place, each in enumerate(self.said) if each.type == "LAUNCHED"), None)
-        if launch is None:
-            name = names[0].template if names else "default"
-        else:
-            before = [each for each in self.said[:launch] if each.template is not None]
-            name = self.said[launch].template or (before[0].template if before else "default")
-        return THRESHOLDS.get(name or "default")
+        if not self.said:
+            return None
+        launched = next((each.template for each in self.said if each.type == "LAUNCHED"), None)
+        return THRESHOLDS.get(launched or self.said[0].template or "default")
 
     def phase(self) -> tuple[str, int]:
-        phase, start = "LAUNCHED", -(10**6)
+        settled: list[Said] = []
+        words: list[Said] = []
         for each in self.said:
+            if each.type in PHASES and not (settled and each.hour < settled[-1].hour):
+                words = sorted([*words, each], key=lambda word: word.hour)
+                settled += words[:-MOST_WORDS]
+                words = words[-MOST_WORDS:]
+        phase, start = "LAUNCHED", -(10**6)
+        for each in [*settled, *words]:
             after = {
                 "ACTIVATED": "ACTIVE" if phase not in ("ACTIVE", "COMPLETED") else None,
                 "MATCHING_STARTED": "MATCHING" if phase not in ("MATCHING", "COMPLETED") else None,
@@ -98,7 +102,7 @@ class Paper:
                 "DEACTIVATED": "DEACTIVATED" if phase not in ("DEACTIVATED", "COMPLETED") else None,
                 "COMPLETED": "COMPLETED" if phase != "COMPLETED" else None,
             }.get(each.type)
-            if after is not None and each.hour >= start:
+            if after is not None:
                 phase, start = after, each.hour
         return phase, start
 

@@ -139,6 +139,11 @@ class TestNewMembers:
             "0 resolved p:m1:1 condition_false",
         ]
 
+    def test_its_nudges_are_judged_by_what_that_record_says_of_the_member(self):
+        story = Story(on_score("p", "is empty", HELLO, new_members=True), policy=policy())
+        outputs = story.profile(0, consents={"IN_APP": False, "SMS": False, "EMAIL": False})
+        assert told(outputs) == ["0 no nudge p:m1#1 hello no_consent"]
+
     def test_its_changes_too_come_before_that_effect(self):
         story = Story(on_score("p", "is empty", modify("set", 50), new_members=True))
         assert told(story.score(0, operation="ADD", points=1)) == [

@@ -127,7 +127,8 @@ class TestCascades:
         assert told(story.outputs)[-1] == "refused cascade_limit"
         (refused,) = [output for output in story.outputs if isinstance(output, Refused)]
         assert (
-            "ADD 1 on score 'engagement', asked for by playbook 'again', would be depth 9" in refused.message
+            "ADD 1 on score 'engagement' of 'm1', asked for by playbook 'again', caused by 'e1', would be depth 9"
+            in refused.message
         )
 
     def test_what_changes_nothing_is_not_refused_however_deep(self):
