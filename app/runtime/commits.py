@@ -32,10 +32,12 @@ class Commits:
         name: of the partition, for its tasks.
         writer, store: of the partition, both open.
         on_end: called when a commit has ended, well or not; `finish` then tells how.
+        on_free: called when the next transaction may begin.
         on_committed: called as (decided, seconds) with each batch that is written everywhere.
 
     Attributes:
         settled: set while nothing decided waits to be committed, and once the partition is given up.
+        is_free: whether the next transaction may begin.
         last_ms: wall time of the last commit; 0 before the first.
         records: input records committed so far.
     """
@@ -47,6 +49,7 @@ class Commits:
         writer: Writer,
         store: Store[Any],
         on_end: Callable[[], None],
+        on_free: Callable[[], None],
         on_committed: Callable[[Decided, float], None],
     ) -> None:
         self._host = host
@@ -54,24 +57,21 @@ class Commits:
         self._writer = writer
         self._store = store
         self._on_end = on_end
+        self._on_free = on_free
         self._on_committed = on_committed
         self._under_way: asyncio.Task[None] | None = None
         self._free_s = 0.0
+        self._freeing: asyncio.TimerHandle | None = None
+        self.is_free = True
         self.settled = asyncio.Event()
         self.settled.set()
         self.last_ms = 0
         self.records = 0
 
-    @property
-    def free_in_s(self) -> float:
-        """Seconds until the next transaction may begin, negative when it might have; a guess while one is under way."""
-        if not self.settled.is_set():
-            return self._writer.spacing_s
-        return self._free_s - asyncio.get_running_loop().time()
-
     async def begin(self, decided: Decided) -> None:
         """Begin to commit the batch decided last, once the one before it has ended; raises what ended that one."""
         self.settled.clear()
+        self._be_busy()
         if self._under_way is not None:
             await asyncio.wait({self._under_way})
             self._take_result()
@@ -88,13 +88,27 @@ class Commits:
             return False
         self._take_result()
         self.settled.set()
+        loop = asyncio.get_running_loop()
+        self._freeing = loop.call_later(max(self._free_s - loop.time(), 0), self._be_free)
         return True
 
     async def cancel(self) -> None:
         """Stop waiting for the brokers. They finish the transaction under way, or the next owner aborts it."""
+        self._be_busy()
         if self._under_way is not None:
             self._under_way.cancel()
             await asyncio.gather(self._under_way, return_exceptions=True)
+
+    def _be_busy(self) -> None:
+        self.is_free = False
+        if self._freeing is not None:
+            self._freeing.cancel()
+            self._freeing = None
+
+    def _be_free(self) -> None:
+        # Said once, by a timer: a clock of whole milliseconds that is looked at again may show a little less than was waited for.
+        self.is_free = True
+        self._on_free()
 
     def _take_result(self) -> None:
         ended, self._under_way = self._under_way, None

@@ -85,6 +85,7 @@ class Intake(ConsumerRebalanceListener):
         self._waiting: dict[Unit, Partition] = {}
         self._nudged_s = 0.0
         self._assigned = asyncio.Event()
+        self._stopping = False
         self.failed: asyncio.Future[None] | None = None
 
     async def run(self) -> None:
@@ -224,6 +225,8 @@ class Intake(ConsumerRebalanceListener):
         self._fetching.wake()
 
     async def _take_over(self, assigned: list[TopicPartition]) -> None:
+        if self._stopping:
+            return
         generation = self._fetching.group.generation
         units = self._units(assigned)
         kept = self._owned.keep(units)
@@ -293,6 +296,7 @@ class Intake(ConsumerRebalanceListener):
         """Finish what is decided, leave the group, close everything."""
         # Or a worker that fails would, with nothing left open, look drained.
         self._assigned.clear()
+        self._stopping = True
         await self._owned.hold(HOLD_TIMEOUT_S)
         await self._report_lag()
         await self._owned.close_all()
@@ -300,3 +304,5 @@ class Intake(ConsumerRebalanceListener):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LEAVE_TIMEOUT_S):
                 await self._fetching.stop()
+        # A share given while all was being closed may have been opened since.
+        await self._owned.close_all()

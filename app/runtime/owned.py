@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 REOPEN_AFTER_S = (0.2, 1.0, 5.0)
 """Waits before a broken partition is opened again: the first, the second, and every later time in a row."""
 
+FENCE_TIMEOUT_S = 3.0
+"""How long fencing may take while the group waits, which hears nothing of us meanwhile; after that it goes on by itself."""
+
 _NOT_OF_THE_STATE = (KafkaError, TimeoutError, UserError)
 
 
@@ -66,6 +69,7 @@ class Owned:
         self._holdings = holdings
         self._on_progress = on_progress
         self._fail = fail
+        self._held = False
         self._opening: dict[Unit, asyncio.Task[None]] = {}
         self._failures: dict[Unit, int] = {}
         self._starts: dict[TopicPartition, int] = {}
@@ -77,6 +81,7 @@ class Owned:
 
     async def hold(self, timeout_s: float) -> None:
         """Commit what is decided, read nothing more and open nothing more: the group shares out anew, or the worker stops."""
+        self._held = True
         for partition in self.partitions.values():
             self._fetching.leave(*partition.inputs.values())
         for task in self._opening.values():
@@ -85,6 +90,7 @@ class Owned:
 
     def keep(self, units: set[Unit]) -> set[Unit]:
         """Read on with those of these units that are held; returns which."""
+        self._held = False
         kept = {unit for unit, held in self.partitions.items() if unit in units and held.phase is Phase.HELD}
         for unit in kept:
             self._read_on(self.partitions[unit])
@@ -95,7 +101,7 @@ class Owned:
         opened = {unit: self._new(unit) for unit in units}
         self._share_memory([*self.partitions.values(), *opened.values()])
         results = await asyncio.gather(
-            *(partition.fence() for partition in opened.values()), return_exceptions=True
+            *(_fence_in_time(partition) for partition in opened.values()), return_exceptions=True
         )
         if self._fetching.group.generation != generation:
             for partition in opened.values():
@@ -103,7 +109,7 @@ class Owned:
             return False
         for (unit, partition), result in zip(opened.items(), results, strict=True):
             self.partitions[unit] = partition
-            if isinstance(result, KafkaError):
+            if isinstance(result, (KafkaError, TimeoutError)):
                 self._reopen(partition, result)
             elif result is not None:
                 raise result
@@ -119,6 +125,9 @@ class Owned:
         if task is not None:
             task.cancel()
             await asyncio.wait({task})
+        # Whoever stops and whoever is given a new share may both close it.
+        if unit not in self.partitions:
+            return
         self._note_how_far(unit)
         partition = self.partitions.pop(unit)
         self._fetching.leave(*partition.inputs.values())
@@ -208,7 +217,8 @@ class Owned:
             return
         if error.damaged if isinstance(error, StoreError) else not isinstance(error, _NOT_OF_THE_STATE):
             self._holdings.doubt(unit)
-        if self.partitions.get(unit) is not partition or unit in self._opening:
+        if self._held or self.partitions.get(unit) is not partition or unit in self._opening:
+            # Held, it is left as it is: whoever is given it next opens it.
             return
         self._opening[unit] = asyncio.create_task(
             self._open_again(unit, partition), name=f"reopen {partition!r}"
@@ -230,12 +240,17 @@ class Owned:
         self._share_memory(self.partitions.values())
         try:
             await partition.fence()
-        except KafkaError as error:
+        except (KafkaError, TimeoutError, OSError) as error:
             self._opening.pop(unit, None)
             log.warning("%r cannot be fenced: %r", partition, error)
             self._reopen(partition, error)
             return
         await self._bring_up(unit, partition)
+
+
+async def _fence_in_time(partition: Partition) -> None:
+    async with asyncio.timeout(FENCE_TIMEOUT_S):
+        await partition.fence()
 
 
 def truncated(where: TopicPartition, offset: int, start: int | None = None) -> UserError:

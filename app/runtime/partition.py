@@ -164,7 +164,7 @@ class Partition:
         position = opened_position(self._store.position())
         self._decider = Decider(host, self.processor, self.number, self._core, self._store, position)
         self._commits = Commits(
-            host, repr(self), self._writer, self._store, self._signal.set, self._tell_committed
+            host, repr(self), self._writer, self._store, self._signal.set, self._on_room, self._tell_committed
         )
         self._task = asyncio.create_task(self._run(self._commits), name=f"partition {self!r}")
         return count
@@ -189,7 +189,7 @@ class Partition:
         """
         if self.phase is not Phase.READY or self._leased or self.merge is None or self._commits is None:
             return False
-        return self._commits.free_in_s <= 0 or self.merge.buffered >= LARGE_BATCH or self._working_off
+        return self._commits.is_free or self.merge.buffered >= LARGE_BATCH or self._working_off
 
     @property
     def _working_off(self) -> bool:
@@ -252,7 +252,8 @@ class Partition:
         await self._writer.close()
         if self._store is not None:
             self._store.close()
-            self._store = None
+        # What lies in memory is held by cycles of objects, which nobody looks for (see `service.worker`).
+        self._store = self._decider = self._commits = self.merge = self._inbox = None
 
     async def _run(self, commits: Commits) -> None:
         """The partition's own task: decide, commit, and so on."""
@@ -265,8 +266,7 @@ class Partition:
                         continue
                 await self._signal.wait()
                 self._signal.clear()
-                if commits.finish():
-                    asyncio.get_running_loop().call_later(max(commits.free_in_s, 0), self._on_room)
+                commits.finish()
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001  whatever it is, the partition is opened again
@@ -296,7 +296,8 @@ class Partition:
     def _wall_ms(self) -> int | None:
         """The wall time the partition's time may move to, None unless it is drained (contract 5, "Silent entities")."""
         host, decider = self.host, self._decider
-        if not host.wall_clock or self.merge is None or decider is None:
+        # A batch on its way here is in the merge no more, and its time comes first.
+        if not host.wall_clock or self._leased or self.merge is None or decider is None:
             return None
         drained_ms, now_ms = self.merge.drained_until_ms(), host.now_ms()
         # A clock set back must not make history last until it has caught up with what it showed before.

@@ -265,10 +265,13 @@ class Store(Generic[E]):
         return self._db.scan(start, end)
 
     def close(self) -> None:
-        """Flush and close RocksDB. Not to be used afterwards, but for this.
+        """Let go of what lies in memory, flush and close RocksDB. Not to be used afterwards, but for this.
 
         What cannot be flushed is only logged: the folder is then behind, and is caught up when it is next opened.
         """
+        self._young, self._old, self._kept, self._changed, self._parts = {}, {}, {}, {}, {}
+        self._sealed.clear()
+        self.deadlines = DeadlineIndex(self)
         self._db.close()
 
     def _load(self, key: str) -> E | None:

@@ -10,6 +10,7 @@ import pytest
 from aiokafka.errors import KafkaError
 
 from app.runtime.commits import Commits
+from app.runtime.hosting.loop import Loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,7 @@ class Told:
         self.stored: list[tuple[str, int]] = []
         self.ended: list[str] = []
         self.signal = asyncio.Event()
+        self.free = asyncio.Event()
         self._answers: dict[str, asyncio.Future[int]] = {}
 
     async def commit(self, outgoing: Any) -> int:
@@ -69,6 +71,7 @@ def commits(make_host: Callable[..., Host], told: Told) -> Commits:
         kafka,
         kafka,
         told.signal.set,
+        told.free.set,
         lambda batch, _seconds: told.ended.append(batch.outgoing.position),
     )
 
@@ -105,11 +108,33 @@ async def test_one_begins_no_sooner_than_the_writer_asks_for(commits: Commits, t
     await commits.begin(decided("first"))
     await told.end("first", 7)
     assert commits.finish()
-    assert commits.free_in_s > 3_000
+    assert not commits.is_free
     second = asyncio.create_task(commits.begin(decided("second")))
     await asyncio.sleep(0)
     assert told.sent == ["first"]
     second.cancel()
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, Loop])
+def test_whoever_is_told_that_the_next_may_begin_finds_it_so(
+    commits: Commits, told: Told, loop_factory: Callable[[], asyncio.AbstractEventLoop]
+):
+    """Whatever fractions of a millisecond the loop's clock has."""
+
+    async def commit_some() -> None:
+        for number in range(30):
+            told.spacing_s = 0.001 + number / 9_973
+            await commits.begin(decided(f"{number}"))
+            assert not commits.is_free
+            await told.end(f"{number}", number)
+            assert commits.finish()
+            async with asyncio.timeout(10):
+                await told.free.wait()
+            told.free.clear()
+            assert commits.is_free
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(commit_some())
 
 
 async def test_what_ended_a_commit_is_raised_and_nothing_stored(commits: Commits, told: Told):

@@ -181,6 +181,19 @@ async def test_at_its_stop_it_tells_the_group_how_far_everything_is(intake: Inta
     assert told == dict.fromkeys(partition.inputs.values(), 7)
 
 
+async def test_a_share_given_while_it_stops_is_not_opened(intake: Intake):
+    reads: Any = intake._fetching
+    assigned = [TopicPartition(intake.host.full_name(name), 0) for name in INPUTS]
+
+    async def stop() -> None:
+        await intake.on_partitions_assigned(assigned)
+
+    reads.stop = stop
+    await intake._stop()
+    assert intake.partitions == {}
+    assert not intake.joined
+
+
 class TestHandingOut:
     @pytest.fixture
     def partitions(self, intake: Intake) -> list[Ready]:

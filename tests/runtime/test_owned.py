@@ -17,7 +17,7 @@ from app.runtime.owned import Owned
 from app.runtime.phase import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from app.runtime.processor import Host
 
@@ -64,6 +64,18 @@ class Opened:
 
     async def close(self) -> None:
         self.phase = Phase.CLOSED
+
+
+def slow_at_first(fence: Callable[[Opened], Awaitable[None]]) -> Callable[[Opened], Awaitable[None]]:
+    """The first fence does not end by itself."""
+    never: list[asyncio.Event] = [asyncio.Event()]
+
+    async def slow(partition: Opened) -> None:
+        if never:
+            await never.pop().wait()
+        await fence(partition)
+
+    return slow
 
 
 class Notes:
@@ -149,6 +161,40 @@ async def test_it_is_read_from_its_position_once_it_is_ready(town: Town):
     await town.settled()
     assert town.positions == {PLACE: 7}
     assert town.owned.partitions == {UNIT: town.made[0]}
+
+
+async def test_what_takes_long_to_fence_goes_on_while_the_group_does(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+):
+    """The group waits for the assignment to be taken, and hears nothing of the worker meanwhile."""
+    monkeypatch.setattr(module, "FENCE_TIMEOUT_S", 0.01)
+    town.script["fence"] = [TimeoutError()]
+    monkeypatch.setattr(Opened, "fence", slow_at_first(Opened.fence))
+    assert await town.open()
+    await town.settled()
+    assert [made.phase for made in town.made] == [Phase.CLOSED, Phase.CLOSED, Phase.READY]
+    assert town.notes.doubts == set()
+
+
+async def test_held_it_is_not_opened_again_before_it_is_known_whose_it_is(town: Town):
+    await town.open()
+    await town.settled()
+    await town.owned.hold(1)
+    town.made[0].breaks(TimeoutError())
+    assert not town.owned.opening
+    assert town.owned.keep({("members", 1)}) == set()
+    await town.owned.close(UNIT)
+    await town.open()
+    await town.settled()
+    assert [made.phase for made in town.made] == [Phase.CLOSED, Phase.READY]
+
+
+async def test_given_up_twice_it_is_given_up(town: Town):
+    await town.open()
+    await town.settled()
+    await town.owned.close(UNIT)
+    await town.owned.close(UNIT)
+    assert town.owned.partitions == {}
 
 
 async def test_one_that_is_another_workers_by_the_time_it_is_fenced_is_let_go(town: Town):

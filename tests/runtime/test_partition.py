@@ -35,8 +35,11 @@ async def partition(make_host: Callable[..., Host]) -> AsyncIterator[Partition]:
     decider: Any = SimpleNamespace(behind=False, sweeping=False, rest=(), position=made.position)
     made._decider = decider
     store: Any = None
-    made._commits = Commits(made.host, "members-0", made._writer, store, lambda: None, lambda *_: None)
+    made._commits = Commits(
+        made.host, "members-0", made._writer, store, lambda: None, lambda: None, lambda *_: None
+    )
     made._commits.settled.clear()
+    made._commits.is_free = False
     yield made
     await made.close()
 
@@ -86,6 +89,22 @@ async def test_a_clock_set_back_does_not_make_history_last_until_it_has_caught_u
             merge.drained(topic, Evidence(1, clock[0]))
         assert partition._wall_ms() == (clock[0] if allowed else None)
     await partition.close()
+
+
+async def test_the_wall_clock_waits_for_a_batch_that_is_on_its_way(
+    make_host: Callable[..., Host], partition: Partition
+):
+    """It has left the merge, which looks drained, and is not here yet: what was active in it would be timed out first."""
+    partition.host = make_host(now_ms=lambda: 1_800_000_000_000)
+    partition._decider.history_seen_ms = 0  # type: ignore[union-attr]
+    assert partition.merge is not None
+    for topic in INPUTS:
+        partition.merge.drained(topic, Evidence(1, 1_800_000_000_000))
+    assert partition._wall_ms() is not None
+    lease = partition.lease()
+    assert partition._wall_ms() is None
+    partition.accept(lease, [])
+    assert partition._wall_ms() is None
 
 
 async def test_not_a_second_one_before_the_first_was_accepted(partition: Partition):

@@ -473,6 +473,18 @@ def damage(folder: Path, *, at: float = 0.0, flipped: int = 2_000) -> None:
         table.write_bytes(content)
 
 
+def test_closed_it_keeps_nothing_in_memory(open_store):
+    """Nobody looks for the cycles of objects that would go on holding the states of a partition given away."""
+    store = open_store()
+    put(store, "m1", "text", due_ms=7)
+    commit(store)
+    put(store, "m2", "text", due_ms=8)
+    store.close()
+    assert not store.holds("m1")
+    assert not store.holds("m2")
+    assert not store.dirty
+
+
 class TestDamage:
     @pytest.fixture
     def left(self, open_store, tmp_path: Path) -> Path:

@@ -10,6 +10,7 @@ from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
 from aiokafka.errors import (
     ConcurrentTransactions,
     InvalidProducerEpoch,
+    KafkaConnectionError,
     KafkaError,
     LeaderNotAvailableError,
     NoError,
@@ -32,6 +33,10 @@ BACKOFF_S = 0.02
 
 MARKERS_S = 0.002
 """The same where it still writes the markers of the transaction before."""
+
+CONNECT_TIMEOUTS_S = (2.0, 4.0, 8.0, 16.0)
+"""How long getting to know the brokers may take at the first try, at the second, and so on: of several addresses each time others come
+first, and one of a machine that is switched off does not answer at all."""
 
 FENCED = 90
 """PRODUCER_FENCED, for which aiokafka has no code."""
@@ -60,6 +65,15 @@ class Brokers:
         self._timeout_ms = timeout_ms
         self._coordinator: int | None = None
         self._known_topics: set[str] = set()
+
+    async def connect(self) -> None:
+        """Get to know the brokers by one of their addresses. Before anything else."""
+        for timeout_s in CONNECT_TIMEOUTS_S:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self.client.bootstrap()
+                    return
+        raise KafkaConnectionError(f"none of {self.client.hosts} answers")
 
     async def ask(self, request: Any, *, coordinator: bool = True) -> Any:
         """The answer of the transaction's coordinator, or of any broker, once it is one."""

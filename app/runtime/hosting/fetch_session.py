@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 SESSIONS_SINCE = 7
 """Version of the fetch request from which on there are sessions (Kafka 1.1)."""
 
-EPOCHS_SINCE, RACKS_SINCE = 9, 11
-"""Versions from which on a request says which leader's epoch it knows, for each log, and in which rack the reader is."""
+EPOCHS_SINCE = 9
+"""Version from which on a request says which leader's epoch it knows, for each log."""
+
+LEADERS_ONLY = 10
+"""Latest version that only a log's leader answers. From the next one on a follower does too (KIP-392), which may be behind, and whose
+answer is no evidence of where a log ends."""
 
 SESSION_NOT_FOUND = 70
 """The broker has dropped the session, to make room for others or because it was restarted."""
@@ -120,9 +124,10 @@ class FetchSession:
             for topic, partitions in response.topics
             for partition, error, highwater, lso, _start, aborted, *_, records in partitions
         ]
-        # An answer may be full; what would not go into it was not read.
+        # An answer may be full; what would not go into it was not read. And one that is held back by a quota says nothing.
         size_bytes = sum([len(each.records) for each in told])
-        return Answer(told, complete=size_bytes <= request.answer_bytes // 2)
+        is_held_back = bool(response.throttle_time_ms) and not told
+        return Answer(told, complete=size_bytes <= request.answer_bytes // 2 and not is_held_back)
 
     def lost(self) -> None:
         """What the broker remembers now is not known: tell everything with the next request.
@@ -158,6 +163,11 @@ class SessionFetch(FetchRequest):
         for topic, partition in forgotten:
             self.forgotten.setdefault(topic, []).append(partition)
 
+    def prepare(self, versions: dict[int, tuple[int, int]]) -> Any:
+        """Called by aiokafka with the range of versions of each request that the broker knows."""
+        earliest, latest = versions[self.API_KEY]
+        return super().prepare({**versions, self.API_KEY: (earliest, min(latest, LEADERS_ONLY))})
+
     def build(self, request_struct_class: Any) -> Any:
         """Called by aiokafka when the broker's versions are known."""
         version = request_struct_class.API_VERSION
@@ -169,7 +179,6 @@ class SessionFetch(FetchRequest):
             (topic, [(partition, *known, offset, unknown, most) for partition, offset, most in partitions])
             for topic, partitions in self.topics
         ]
-        rack = ("",) if version >= RACKS_SINCE else ()
         return request_struct_class(
             unknown,
             self.wait_ms,
@@ -179,5 +188,4 @@ class SessionFetch(FetchRequest):
             *self.number,
             topics,
             list(self.forgotten.items()),
-            *rack,
         )

@@ -78,7 +78,7 @@ class Producer:
 
     async def open(self) -> None:
         """Connect, and end whatever another producer of this transactional id has under way, for good."""
-        await self.brokers.client.bootstrap()
+        await self.brokers.connect()
         request = InitProducerIdRequest(self._transactional_id, self._timeout_ms)
         if self._transactional_id is None:
             answer = await self.brokers.ask(request, coordinator=False)

@@ -33,8 +33,9 @@ class Broker:
         self.request = self.session.ask(50, 100, MAX_BYTES)
         self.asked = self.request.prepare({1: (4, self.version)})
 
-    def answer(self, *told: Told, session_id: int = 7, error_code: int = 0) -> Answer:
-        preferred = (-1,) if self.version >= 11 else ()
+    def answer(
+        self, *told: Told, session_id: int = 7, error_code: int = 0, throttle_time_ms: int = 0
+    ) -> Answer:
         topics = [
             (
                 each.where.topic,
@@ -46,14 +47,15 @@ class Broker:
                         each.lso,
                         0,
                         each.aborted,
-                        *preferred,
                         each.records,
                     )
                 ],
             )
             for each in told
         ]
-        response = SimpleNamespace(topics=topics, session_id=session_id, error_code=error_code)
+        response = SimpleNamespace(
+            topics=topics, session_id=session_id, error_code=error_code, throttle_time_ms=throttle_time_ms
+        )
         return self.session.answered(self.request, response)
 
     @property
@@ -109,6 +111,13 @@ class TestAsking:
             MAX_BYTES,
         )
         assert broker.asked.encode()
+
+    def test_only_a_leader_is_asked(self):
+        """From version 11 on a follower would answer too, which may be behind."""
+        broker = Broker(FetchSession(), 17)
+        broker.session.want(A, 5)
+        broker.send()
+        assert broker.asked.API_VERSION == 10
 
     def test_a_broker_before_them_is_refused(self):
         broker = Broker(FetchSession(), 6)
@@ -199,6 +208,12 @@ class TestAnswers:
     def test_one_that_may_be_full_says_nothing_of_what_it_does_not_name(self, broker: Broker):
         assert not broker.fetch(told(A, 8, records=b"r" * (MAX_BYTES // 2 + 1))).complete
         assert broker.fetch(told(A, 8, records=b"r" * (MAX_BYTES // 2))).complete
+
+    def test_one_held_back_by_a_quota_says_nothing_of_any_log(self, broker: Broker):
+        """The broker has not looked at them: it says that it will not for so long, with an answer that names none."""
+        assert not broker.fetch(throttle_time_ms=1).complete
+        assert broker.fetch(told(A, 8), throttle_time_ms=1).complete
+        assert broker.fetch().complete
 
     def test_what_was_dropped_since_the_request_is_void(self, broker: Broker):
         broker.send()
