@@ -14,7 +14,7 @@ from app.playbooks.score import ModifyModel, ScoreModel, TagModel
 from app.playbooks.words import DEFAULT_SCORE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from app.domain.scores import Clamp
     from app.playbooks.loader import Written
@@ -22,19 +22,18 @@ if TYPE_CHECKING:
 _SHORTEST_SLIP = 6
 
 
-def conflicts(written: Iterable[Written]) -> list[UserError]:
-    """All of it, each told at the later file."""
-    files = list(written)
-    return [*_names(files), *_tags(files), *_pools(files), *_clamps(files), *_scores(files)]
+def conflicts(files: list[Written], names: dict[str, str]) -> list[UserError]:
+    """All of it, each told at the later file. `names`: of all playbooks by file, also of those that are not in `files`."""
+    return [*_names(names), *_tags(files), *_pools(files), *_clamps(files), *_scores(files)]
 
 
-def _names(files: list[Written]) -> Iterator[UserError]:
-    names: dict[str, str] = {}
-    for file, model in files:
-        first = names.setdefault(model.name, file)
+def _names(names: dict[str, str]) -> Iterator[UserError]:
+    files: dict[str, str] = {}
+    for file, name in names.items():
+        first = files.setdefault(name, file)
         if first != file:
             hint = "names become part of ids; give each playbook its own"
-            yield UserError("duplicate-playbook", f"{file}: name", f"{model.name!r} is also {first}", hint)
+            yield UserError("duplicate-playbook", f"{file}: name", f"{name!r} is also {first}", hint)
 
 
 def _tags(files: list[Written]) -> Iterator[UserError]:

@@ -6,18 +6,17 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic import ValidationError
-
 from app.domain.errors import UserError, UserErrors
 from app.domain.playbook_set import PlaybookSet
 from app.playbooks.conflicts import conflicts
 from app.playbooks.kinds import KINDS
+from app.playbooks.listing import playbook_files, unreadable
 from app.playbooks.policy import PolicyModel
-from app.playbooks.problems import nearest, problems_of
+from app.playbooks.problems import closest, nearest
+from app.playbooks.toml_file import load_toml
+from app.playbooks.validating import validated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from app.playbooks.model import PlaybookModel
 
 DEFAULTS = Path(__file__).parent / "defaults"
@@ -42,95 +41,96 @@ def load_playbooks(folder: Path | None) -> PlaybookSet:
     Raises:
         UserErrors: everything wrong with any of the files, each with file and key path.
     """
-    root = DEFAULTS if folder is None else folder
-    problems: list[UserError] = []
-    policies: list[PolicyModel] = []
-    written = list(_read_all(root, policies, problems))
-    problems += conflicts(written)
+    found = _Found(DEFAULTS if folder is None else folder)
+    problems = [*found.problems, *conflicts(found.written, found.names)]
     if problems:
         raise UserErrors(problems)
-    policy = policies[0] if policies else PolicyModel()
-    return PlaybookSet((playbook.model.compile() for playbook in written), policy.compile())
+    policy = found.policies[0] if found.policies else PolicyModel()
+    return PlaybookSet((playbook.model.compile() for playbook in found.written), policy.compile())
 
 
-def playbook_files(root: Path) -> list[Path]:
-    """The files of a folder that `load_playbooks` reads, the policy's among them, in order."""
-    return sorted((*root.glob("*.toml"), *root.glob("[!.]*/*.toml")))
+class _Found:
+    """What the files of a folder say.
 
+    Attributes:
+        written: the playbooks that are right by themselves, unknown keys and a slip in `kind` aside.
+        names: of all playbooks, by file, right or not.
+        policies: those that are right; one at most where there are no problems.
+        problems: what is wrong with a file by itself.
+    """
 
-def _read_all(root: Path, policies: list[PolicyModel], problems: list[UserError]) -> Iterator[Written]:
-    if not root.is_dir():
-        problems.append(
+    def __init__(self, root: Path) -> None:
+        self.written: list[Written] = []
+        self.names: dict[str, str] = {}
+        self.policies: list[PolicyModel] = []
+        self.problems: list[UserError] = []
+        files = playbook_files(root, self.problems)
+        if not self.problems and all(file.name == POLICY_FILE for file in files):
+            hint = "add one as a .toml file, or name another folder"
+            self.problems.append(UserError("no-playbooks", str(root), "holds no playbook", hint))
+        for file in files:
+            content = self._load(file)
+            if content is None:
+                continue
+            if file.name == POLICY_FILE:
+                self._take_policy(root, file, content)
+            else:
+                self._take_playbook(file, {"name": file.stem, **content})
+
+    def _load(self, file: Path) -> dict[str, Any] | None:
+        try:
+            return load_toml(file)
+        except OSError as error:
+            self.problems.append(unreadable(file, error))
+        except UnicodeDecodeError:
+            self.problems.append(UserError("not-toml", str(file), "is no UTF-8 text", "save it as UTF-8"))
+        except tomllib.TOMLDecodeError as error:
+            self.problems.append(UserError("not-toml", str(file), f"is no TOML: {error}"))
+        return None
+
+    def _take_policy(self, root: Path, file: Path, content: dict[str, Any]) -> None:
+        if file.parent != root:
+            hint = f"move it to {root / POLICY_FILE}"
+            self.problems.append(
+                UserError("misplaced-policy", str(file), "one policy holds for the whole folder", hint)
+            )
+        policy = validated(PolicyModel, content, str(file), self.problems)
+        if policy is not None:
+            self.policies.append(policy)
+
+    def _take_playbook(self, file: Path, content: dict[str, Any]) -> None:
+        if isinstance(content["name"], str):
+            self.names[str(file)] = content["name"]
+        kind = self._kind(file, content)
+        if kind is not None:
+            model = validated(KINDS[kind], {**content, "kind": kind}, str(file), self.problems)
+            if model is not None:
+                self.written.append(Written(str(file), model))
+
+    def _kind(self, file: Path, content: dict[str, Any]) -> str | None:
+        """The kind that is meant; None where nobody can tell. A misspelt key is taken out of the content."""
+        key = "kind"
+        if key not in content:
+            slip = next((other for other in content if closest(other, [key])), None)
+            if slip is None:
+                known = ", ".join(f'"{known}"' for known in KINDS)
+                hint = f"write kind = one of {known}"
+                self.problems.append(UserError("missing-key", f"{file}: kind", "must be given", hint))
+                return None
+            self.problems.append(
+                UserError("unknown-key", f"{file}: {slip}", "unknown key", nearest(slip, [key]))
+            )
+            key = slip
+        kind = content.pop(key)
+        if isinstance(kind, str) and kind in KINDS:
+            return kind
+        known_kinds = list(KINDS)
+        self.problems.append(
             UserError(
-                "no-such-folder",
-                str(root),
-                "is no folder",
-                "name a folder that holds playbooks as .toml files",
+                "unknown-kind",
+                f"{file}: {key}",
+                f"{kind!r} is no kind of playbook",
+                nearest(str(kind), known_kinds),
             )
         )
-        return
-    files = playbook_files(root)
-    if all(file.name == POLICY_FILE for file in files):
-        problems.append(
-            UserError(
-                "no-playbooks",
-                str(root),
-                "holds no playbook",
-                "add one as a .toml file, or name another folder",
-            )
-        )
-    for file in files:
-        content = _read_toml(file, problems)
-        if content is None:
-            continue
-        if file.name == POLICY_FILE:
-            _read_policy(root, file, content, policies, problems)
-        else:
-            yield from _read_playbook(file, content, problems)
-
-
-def _read_toml(file: Path, problems: list[UserError]) -> dict[str, Any] | None:
-    try:
-        return tomllib.loads(file.read_text("utf-8-sig"))
-    except OSError as error:
-        problems.append(UserError("unreadable-file", str(file), f"cannot be read: {error.strerror}"))
-    except UnicodeDecodeError:
-        problems.append(UserError("not-toml", str(file), "is no UTF-8 text", "save it as UTF-8"))
-    except tomllib.TOMLDecodeError as error:
-        problems.append(UserError("not-toml", str(file), f"is no TOML: {error}"))
-    return None
-
-
-def _read_playbook(file: Path, content: dict[str, Any], problems: list[UserError]) -> Iterator[Written]:
-    kind = content.get("kind")
-    model = KINDS.get(kind) if isinstance(kind, str) else None
-    if model is None:
-        problems.append(_kind_problem(file, kind))
-        return
-    try:
-        yield Written(str(file), model.model_validate({"name": file.stem, **content}))
-    except ValidationError as error:
-        problems += problems_of(error, model, str(file))
-
-
-def _kind_problem(file: Path, kind: object) -> UserError:
-    if kind is None:
-        known = ", ".join(f'"{known}"' for known in KINDS)
-        return UserError("missing-key", f"{file}: kind", "must be given", f"write kind = one of {known}")
-    return UserError(
-        "unknown-kind", f"{file}: kind", f"{kind!r} is no kind of playbook", nearest(str(kind), list(KINDS))
-    )
-
-
-def _read_policy(
-    root: Path, file: Path, content: dict[str, Any], policies: list[PolicyModel], problems: list[UserError]
-) -> None:
-    if file.parent != root:
-        hint = f"move it to {root / POLICY_FILE}"
-        problems.append(
-            UserError("misplaced-policy", str(file), "one policy holds for the whole folder", hint)
-        )
-    try:
-        policies.append(PolicyModel.model_validate(content))
-    except ValidationError as error:
-        problems += problems_of(error, PolicyModel, str(file))
+        return closest(str(kind), known_kinds)

@@ -25,12 +25,26 @@ def problems_of(error: ValidationError, model: type[BaseModel], file: str) -> li
     return [_problem(details, model, file) for details in error.errors(include_url=False)]
 
 
+def unknown_keys(error: ValidationError, model: type[BaseModel]) -> list[Path]:
+    """The keys as written that `model` does not know."""
+    return [
+        _written_path(details["loc"], model)[0]
+        for details in error.errors(include_url=False)
+        if details["type"] == "extra_forbidden"
+    ]
+
+
 def nearest(word: str, known: list[str]) -> str:
     """A hint that names the known word most like `word`, else all of them."""
-    close = get_close_matches(word.lower(), known, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {close[0]}?"
+    close = closest(word, known)
+    if close is not None:
+        return f"did you mean {close}?"
     return f"known here: {', '.join(known)}" if known else ""
+
+
+def closest(word: str, known: list[str]) -> str | None:
+    """The known word most like `word`, capitals aside; None where none is."""
+    return next(iter(get_close_matches(word.lower(), known, n=1, cutoff=0.6)), None)
 
 
 def key_path(path: Path) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.playbooks.key_lines import key_lines
-from app.playbooks.loader import DEFAULTS, POLICY_FILE, playbook_files
+from app.playbooks.listing import playbook_files
+from app.playbooks.loader import DEFAULTS, POLICY_FILE
 from app.playbooks.problems import key_path
 
 
@@ -38,7 +39,7 @@ class Sources:
         root = DEFAULTS if folder is None else folder
         self._files: dict[str, tuple[str, dict[str, int]]] = {}
         self._policy = (_shown(root / POLICY_FILE, root), {"": 0})
-        for file in playbook_files(root):
+        for file in playbook_files(root, []):
             document = file.read_text("utf-8-sig")
             lines = {key_path(path): line for path, line in key_lines(document).items()}
             if file.name == POLICY_FILE:
@@ -71,5 +72,8 @@ def _place(file: str, lines: dict[str, int], key: str) -> Place:
 def _shown(file: Path, root: Path) -> str:
     if root == DEFAULTS:
         return str(file.relative_to(root))
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError:  # it is gone, or may not be looked at
+        return str(file)
     return str(file.relative_to(here)) if file.is_relative_to(here) else str(file)

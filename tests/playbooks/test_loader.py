@@ -1,5 +1,8 @@
 """Reading a folder of playbooks: what is refused, and that everything is said at once."""
 
+import errno
+from pathlib import Path
+
 import pytest
 
 from app.domain.errors import UserErrors
@@ -107,6 +110,50 @@ def test_two_re_engagers_of_one_tag_are_refused(folder):
     ]
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        'kind = "reengager"\nx = 1',
+        'kind = "reengager"\ninactivity = { after = 7 }',
+        'kind = "reengr"',
+        'Kind = "reengager"',
+        "",
+    ],
+)
+def test_what_is_wrong_with_a_file_does_not_hide_that_another_has_its_name(folder, wrong: str):
+    path = folder(a=wrong, b='kind = "points"\nfloor = 0\nname = "a"')
+    assert problems(path)[-1] == ("duplicate-playbook", "b.toml: name", f"'a' is also {path / 'a.toml'}")
+
+
+def test_an_unknown_key_does_not_hide_keys_that_contradict_each_other(folder):
+    path = folder(
+        a='kind = "points"\nfloor = 5\nceiling = 1\nfoo = 1\nrules = [{ on = "a.b", points = 1, x = 1 }]'
+    )
+    assert [place for _, place, _ in problems(path)] == ["a.toml: rules[0].x", "a.toml: foo", "a.toml: floor"]
+
+
+def test_nor_what_several_playbooks_have_wrong_together(folder):
+    path = folder(a=MINIMAL + "x = 1", b=MINIMAL + "x = 1")
+    assert [reference for reference, *_ in problems(path)] == ["unknown-key", "unknown-key", "shared-tag"]
+
+
+def test_nothing_wrong_is_said_twice(folder):
+    path = folder(a='kind = "points"\nx = 1\ndecay = { points = 0 }\nfloor = "low"')
+    assert len(problems(path)) == len(set(problems(path))) == 4
+
+
+def test_a_misspelt_kind_does_not_hide_what_else_is_wrong(folder):
+    path = folder(a='kind = "scores"\nwhen = "< twenty"\nactions = []', b='Kind = "score"\nwhen = "< 5"')
+    assert [(reference, place) for reference, place, _ in problems(path)] == [
+        ("unknown-kind", "a.toml: kind"),
+        ("bad-value", "a.toml: when"),
+        ("bad-value", "a.toml: actions"),
+        ("unknown-key", "b.toml: Kind"),
+        ("missing-key", "b.toml: actions"),
+    ]
+    assert (hints(path)[0], hints(path)[3]) == ("did you mean score?", "did you mean kind?")
+
+
 def test_an_empty_folder_is_refused(folder):
     assert [reference for reference, *_ in problems(folder())] == ["no-playbooks"]
 
@@ -117,6 +164,70 @@ def test_so_is_one_with_a_policy_only(folder):
 
 def test_so_is_what_is_no_folder(tmp_path):
     assert [reference for reference, *_ in problems(tmp_path / "nowhere")] == ["no-such-folder"]
+
+
+def test_a_name_no_folder_can_have_is_no_folder(tmp_path):
+    assert [reference for reference, *_ in problems(tmp_path / ("x" * 300))] == ["no-such-folder"]
+
+
+def test_what_links_to_nothing_or_in_a_circle_is_refused(folder):
+    path = folder(a=MINIMAL)
+    (path / "b.toml").symlink_to("nowhere.toml")
+    (path / "circle").symlink_to("circle")
+    (path / "sub").symlink_to("nowhere")
+    assert sorted(problems(path)) == [
+        ("unreadable-file", "b.toml", "cannot be read: No such file or directory"),
+        ("unreadable-file", "circle", "cannot be read: Too many levels of symbolic links"),
+        ("unreadable-file", "sub", "cannot be read: No such file or directory"),
+    ]
+    assert set(hints(path)) == {"it is a link to nowhere", "it is a link to nowhere.toml", ""}
+
+
+@pytest.mark.parametrize("closed", [".", "sub"])
+def test_a_folder_that_may_not_be_looked_into_is_refused(folder, monkeypatch, closed: str):
+    path = folder(a=MINIMAL, sub__b=MINIMAL)
+    refuse(monkeypatch, "iterdir", path / closed)
+    assert problems(path)[0][0::2] == ("unreadable-file", "cannot be read: Permission denied")
+    assert len(problems(path)) == 1
+
+
+def test_so_is_what_may_not_be_looked_at(folder, monkeypatch):
+    path = folder(a=MINIMAL, sub__b=MINIMAL)
+    refuse(monkeypatch, "stat", path / "sub")
+    assert problems(path) == [("unreadable-file", "sub", "cannot be read: Permission denied")]
+
+
+def refuse(monkeypatch, method: str, path: Path) -> None:
+    """Have a method of `Path` fail for one path, as for a user without the right; root has it always."""
+    allowed = getattr(Path, method)
+
+    def guarded(self: Path, **keys):
+        if self == path:
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return allowed(self, **keys)
+
+    monkeypatch.setattr(Path, method, guarded)
+
+
+def test_hidden_links_and_folders_are_left_alone(folder):
+    path = folder(a=MINIMAL, sub__b='kind = "points"\nfloor = 0')
+    for hidden in (path / "..data", path / "sub" / ".lock"):
+        hidden.symlink_to("nowhere")
+    assert [playbook.name for playbook in load_playbooks(path).playbooks] == ["a", "b"]
+
+
+def test_a_playbook_one_folder_too_deep_is_refused(folder):
+    path = folder(a=MINIMAL)
+    (path / "sub" / "more").mkdir(parents=True)
+    (path / "sub" / "more" / "b.toml").write_text(MINIMAL)
+    assert problems(path) == [
+        (
+            "misplaced-playbook",
+            "sub/more/b.toml",
+            "lies too deep: playbooks are read from the folder and its subfolders only",
+        )
+    ]
+    assert hints(path) == [f"move it to {path / 'sub'}"]
 
 
 def test_a_policy_in_a_subfolder_is_refused_for_it_would_hold_for_all(folder):

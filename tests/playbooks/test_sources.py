@@ -58,6 +58,15 @@ def test_a_playbook_that_is_not_there_has_no_place(sources):
     assert sources.of_playbook("welcome", "kind") is None
 
 
+def test_without_a_working_directory_files_are_shown_whole(sources, tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    folder = tmp_path / "playbooks"
+    assert str(Sources(folder).of_policy("caps")) == f"{folder}/policy.toml:3 caps"
+
+
 def test_shipped_playbooks_are_named_from_their_own_folder():
     place = Sources(None).of_playbook("re-engager", "kind")
     assert place is not None

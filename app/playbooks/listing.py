@@ -1,0 +1,70 @@
+"""Which files of a folder are playbooks. What cannot be looked at is said: a playbook left out would close its workflows."""
+
+from __future__ import annotations
+
+import errno
+from stat import S_ISDIR
+from typing import TYPE_CHECKING
+
+from app.domain.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SUFFIX = ".toml"
+_NO_FOLDER = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+
+
+def playbook_files(root: Path, problems: list[UserError]) -> list[Path]:
+    """The `.toml` files of a folder and of its subfolders, one level deep, in order, a policy's among them.
+
+    Hidden subfolders are left alone. Adds to `problems` what is no folder (`no-such-folder`), cannot be read or links
+    to nothing (`unreadable-file`), or is a `.toml` file one level too deep (`misplaced-playbook`).
+    """
+    files, subfolders = _entries(root, problems)
+    for subfolder in subfolders:
+        inner, deeper = _entries(subfolder, problems)
+        files += inner
+        for folder in deeper:
+            problems += [_too_deep(file, subfolder) for file in _entries(folder, problems)[0]]
+    return sorted(files)
+
+
+def unreadable(path: Path, error: OSError) -> UserError:
+    """What is said of a file or folder that the system does not let us read."""
+    hint = f"it is a link to {path.readlink()}" if _is_dangling(path, error) else ""
+    return UserError("unreadable-file", str(path), f"cannot be read: {error.strerror}", hint)
+
+
+def _is_dangling(path: Path, error: OSError) -> bool:
+    return error.errno == errno.ENOENT and path.is_symlink()
+
+
+def _entries(folder: Path, problems: list[UserError]) -> tuple[list[Path], list[Path]]:
+    """The `.toml` files of a folder, and its subfolders."""
+    try:
+        names = sorted(folder.iterdir())
+    except OSError as error:
+        problems.append(_no_folder(folder) if error.errno in _NO_FOLDER else unreadable(folder, error))
+        return [], []
+    files = [path for path in names if path.suffix == _SUFFIX]
+    others = [path for path in names if path.suffix != _SUFFIX and not path.name.startswith(".")]
+    return files, [path for path in others if _is_folder(path, problems)]
+
+
+def _is_folder(path: Path, problems: list[UserError]) -> bool:
+    try:
+        return S_ISDIR(path.stat().st_mode)
+    except OSError as error:
+        problems.append(unreadable(path, error))
+        return False
+
+
+def _no_folder(folder: Path) -> UserError:
+    hint = "name a folder that holds playbooks as .toml files"
+    return UserError("no-such-folder", str(folder), "is no folder", hint)
+
+
+def _too_deep(file: Path, subfolder: Path) -> UserError:
+    problem = "lies too deep: playbooks are read from the folder and its subfolders only"
+    return UserError("misplaced-playbook", str(file), problem, f"move it to {subfolder}")
