@@ -124,7 +124,7 @@ def show_settings() -> None:
     """Print each setting with its value, where that comes from, its default and what it does; then what is wrong."""
     from app.service.settings import find_settings, load_settings
 
-    for found in find_settings():
+    for found in find_settings()[0]:
         setting = found.setting
         default = setting.default or (f"({setting.unset})" if setting.unset else "(empty)")
         print(f"{setting.name} = {found.shown or '(empty)'}")

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -124,24 +125,38 @@ def _show_url(text: str) -> str:
 
 
 def _read_file(text: str) -> Path:
-    path = Path(text).expanduser()
-    if not path.is_file():
+    path, mode = _look_at(text)
+    if not S_ISREG(mode):
         raise ValueError(f"there is no file {text}")
     return path
 
 
 def _read_existing_folder(text: str) -> Path:
-    path = Path(text).expanduser()
-    if not path.is_dir():
+    path, mode = _look_at(text)
+    if not S_ISDIR(mode):
         raise ValueError(f"there is no folder {text}")
     return path
 
 
 def _read_folder(text: str) -> Path:
-    path = Path(text).expanduser()
-    if path.exists() and not path.is_dir():
+    path, mode = _look_at(text)
+    if mode and not S_ISDIR(mode):
         raise ValueError(f"{text} is not a folder")
     return path
+
+
+def _look_at(text: str) -> tuple[Path, int]:
+    """The path that is meant, and what the system says it is (`st_mode`); 0 where there is nothing."""
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{text} begins with the home of a user who is not known here") from None
+    try:
+        return path, path.stat().st_mode
+    except FileNotFoundError:
+        return path, 0
+    except OSError as error:
+        raise ValueError(f"{text} cannot be looked at: {error.strerror}") from None
 
 
 DURATION = Kind("duration", _read_duration_ms, write=lambda ms: f"{ms}ms")

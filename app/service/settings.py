@@ -16,10 +16,13 @@ from typing import Any
 from pydantic import SecretStr
 
 from app.domain.errors import UserError, UserErrors
+from app.playbooks.toml_file import load_toml
 from app.service.security import client_options
 from app.service.setting_table import PREFIX, SETTINGS, Setting
 
 FILE_NAME = "reengage.toml"
+
+_UNKNOWN = "unknown-setting"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,17 +91,16 @@ def find_settings(
     environ: Mapping[str, str] | None = None,
     folder: Path | None = None,
     overrides: Mapping[str, str] | None = None,
-) -> list[Found]:
-    """Every setting in the table's order, with its text and origin; values are not read yet.
+) -> tuple[list[Found], list[UserError]]:
+    """Every setting in the table's order, with its text and origin, values not read yet; and what is wrong so far.
+
+    Wrong are unknown names, and a file that cannot be read, is no TOML, or holds anything but strings.
 
     Args:
         environ: the environment; the process's own when None. Names without `REENGAGE_` are left alone, and an
             empty value counts as not set, as compose files write it.
         folder: where `reengage.toml` may lie; the working directory when None.
         overrides: what the command line says, by the setting's name.
-
-    Raises:
-        UserErrors: unknown names, a file that cannot be read or is no TOML; all of them at once.
     """
     path = (folder or Path()) / FILE_NAME
     problems: list[UserError] = []
@@ -115,9 +117,8 @@ def find_settings(
         for key in in_file
         if key.upper() not in names or key != key.lower()
     ]
-    if problems:
-        raise UserErrors(problems)
-    return [_find(setting, overrides or {}, in_environ, in_file) for setting in SETTINGS]
+    strings = {key: text for key, text in in_file.items() if isinstance(text, str)}
+    return [_find(setting, overrides or {}, in_environ, strings) for setting in SETTINGS], problems
 
 
 def load_settings(
@@ -128,26 +129,26 @@ def load_settings(
     """The settings of this process, from the sources of `find_settings`. Reads files, speaks to no server.
 
     Raises:
-        UserErrors: every unknown name, unreadable value and contradiction, all at once.
+        UserErrors: every unknown name and unreadable value, and if no value is missing for it every contradiction, all
+            at once.
     """
-    problems: list[UserError] = []
     values: dict[str, Any] = {}
-    found = find_settings(environ, folder, overrides)
+    found, problems = find_settings(environ, folder, overrides)
     for item in found:
         try:
             values[item.setting.attribute] = item.read()
         except ValueError as error:
             problems.append(UserError("bad-setting", item.place, str(error), item.setting.help))
-    if not problems:
-        problems = list(_contradictions(values, {item.setting.attribute: item.place for item in found}))
+    if all(problem.reference == _UNKNOWN for problem in problems):
+        problems += _contradictions(values, {item.setting.attribute: item.place for item in found})
     if problems:
         raise UserErrors(problems)
     return Settings(**values)
 
 
-def _read_file(path: Path, problems: list[UserError]) -> dict[str, str]:
+def _read_file(path: Path, problems: list[UserError]) -> dict[str, Any]:
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
+        content = load_toml(path)
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
@@ -169,7 +170,7 @@ def _read_file(path: Path, problems: list[UserError]) -> dict[str, str]:
 def _unknown(name: str, source: str, key: str, known: set[str]) -> UserError:
     nearest = get_close_matches(key, sorted(known), n=1, cutoff=0.6)
     hint = f"did you mean {nearest[0]}?" if nearest else "`reengage settings` lists them"
-    return UserError("unknown-setting", f"{source}: {name}", "there is no such setting", hint)
+    return UserError(_UNKNOWN, f"{source}: {name}", "there is no such setting", hint)
 
 
 def _find(

@@ -73,7 +73,7 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(tmp_p
         item.setting.name: (item.text, item.origin)
         for item in find_settings(
             {"REENGAGE_APP": "environ", "REENGAGE_GRACE": "3s"}, tmp_path, {"REENGAGE_APP": "option"}
-        )
+        )[0]
     }
     assert found["REENGAGE_APP"] == ("option", "option --app")
     assert found["REENGAGE_GRACE"] == ("3s", "environment")
@@ -95,11 +95,29 @@ def test_unknown_names_are_refused_all_at_once_with_the_nearest_known_one(tmp_pa
         ("unknown-setting", "reengage.toml: reengage_idel"),
         ("unknown-setting", "reengage.toml: worker"),
     ]
-    assert [error.hint for error in errors][-3:-1] == [
+    assert [error.hint for error in errors if error.reference == "unknown-setting"][:2] == [
         "did you mean REENGAGE_BROKER?",
         "did you mean reengage_idle?",
     ]
     assert caught.value.exit_code == 2
+
+
+def test_an_unknown_name_hides_neither_bad_values_nor_contradictions(tmp_path):
+    assert [said[:2] for said in refused(tmp_path, BROKR="a:1", GRACE="soon", GUARANTEE="twice")] == [
+        ("unknown-setting", "environment: REENGAGE_BROKR"),
+        ("bad-setting", "environment: REENGAGE_GUARANTEE"),
+        ("bad-setting", "environment: REENGAGE_GRACE"),
+    ]
+    assert [said[0] for said in refused(tmp_path, BROKR="a:1", SASL_USERNAME="me")] == [
+        "unknown-setting",
+        "unused-setting",
+    ]
+
+
+def test_a_value_the_file_does_not_give_in_quotes_is_not_called_missing(tmp_path):
+    toml = 'reengage_sasl_username = 5\nreengage_sasl_mechanism = "PLAIN"'
+    found = refused(tmp_path, toml, SECURITY_PROTOCOL="SASL_SSL", SASL_PASSWORD="hunter2")
+    assert found == [("bad-setting", "reengage.toml: reengage_sasl_username", "must be a string")]
 
 
 def test_a_name_in_capitals_is_unknown_in_the_file(tmp_path):
@@ -139,6 +157,32 @@ def test_a_value_that_cannot_be_read_is_refused_with_its_place(tmp_path, name, t
 )
 def test_what_is_wrong_in_the_file_is_said_with_its_key(tmp_path, toml, reference, place):
     assert refused(tmp_path, toml)[0][:2] == (reference, place)
+
+
+def test_a_byte_order_mark_in_the_file_is_forgiven(tmp_path):
+    assert load(tmp_path, '\ufeffreengage_app = "x"').app == "x"
+
+
+@pytest.mark.parametrize("value", ["[" * 500 + "]" * 500, "9" * 5000])
+def test_what_no_setting_could_be_is_refused_in_words(tmp_path, value):
+    assert refused(tmp_path, f"x = {value}")[0][:2] == ("not-toml", "reengage.toml")
+
+
+@pytest.mark.parametrize("name", ["DATA", "PLAYBOOKS", "SSL_CAFILE"])
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("~nosuchuser/x", "begins with the home of a user who is not known here"),
+        ("x" * 300, "cannot be looked at: File name too long"),
+        ("circle/x", "cannot be looked at: Too many levels of symbolic links"),
+    ],
+)
+def test_a_path_that_cannot_be_followed_is_refused(tmp_path, monkeypatch, name, path, problem):
+    monkeypatch.chdir(tmp_path)
+    Path("circle").symlink_to("circle")
+    assert refused(tmp_path, **{name: path}) == [
+        ("bad-setting", f"environment: REENGAGE_{name}", f"{path} {problem}")
+    ]
 
 
 def test_a_file_that_is_not_utf8_is_refused(tmp_path):
@@ -324,7 +368,7 @@ def test_secrets_are_in_no_representation_and_in_no_log_line(tmp_path):
     }
     settings = load(tmp_path, **environ)
     shown = " ".join(
-        item.shown for item in find_settings({f"REENGAGE_{k}": v for k, v in environ.items()}, tmp_path)
+        item.shown for item in find_settings({f"REENGAGE_{k}": v for k, v in environ.items()}, tmp_path)[0]
     )
     record = logging.LogRecord("app", logging.ERROR, "", 0, "sent hunter2 to user:hunter3@registry", (), None)
     logged = RedactingFormatter(secrets_of(settings)).format(record)
