@@ -62,7 +62,8 @@ def explain(
 
     overrides = {"REENGAGE_PLAYBOOKS": str(playbooks)} if playbooks else {}
     settings = load_settings(overrides=overrides)
-    if events is None:
+    # Lines in order without a file of them is wrong use, with a broker or without; the command says so.
+    if events is None and not in_order:
         settings = with_broker(settings)
         configure_logging(settings)
     source = Path(events) if events not in (None, "-") else events
