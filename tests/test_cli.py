@@ -1,5 +1,6 @@
 """The command line: exit codes, what is said to whom, and what is not loaded. The commands' own work has its own tests."""
 
+import errno
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli.root import app
+from app.playbooks.loader import DEFAULTS
 
 EVENT = {
     "topic": "activity",
@@ -52,6 +54,14 @@ def test_all_problems_of_the_settings_are_told_at_once(reengage):
     result = reengage("check", GRACE="soon", GUARANTEE="maybe")
     assert result.exit_code == 2
     assert result.stderr.count("error[bad-setting] environment: REENGAGE_") == 2
+
+
+def test_an_unknown_setting_hides_neither_the_settings_nor_what_is_wrong_with_them(reengage):
+    result = reengage("settings", GRACE="soon", GRASE="1s")
+    assert result.exit_code == 2
+    assert "REENGAGE_GRACE = soon" in result.stdout
+    assert "error[unknown-setting] environment: REENGAGE_GRASE" in result.stderr
+    assert "error[bad-setting] environment: REENGAGE_GRACE" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -143,20 +153,74 @@ def clean_environ():
     return {name: text for name, text in os.environ.items() if not name.startswith("REENGAGE_")}
 
 
-def test_a_reader_that_goes_away_ends_the_command_without_a_word(tmp_path, clean_environ):
-    script = "import sys; from app.cli import main; sys.argv = ['reengage', 'settings']; main()"
+def run_into(output, folder: Path, environ: dict[str, str], *arguments: str) -> tuple[int, str]:
+    """Exit code and standard error of a command of its own process, standard output being `output`."""
+    script = "import sys; from app.cli import main; sys.argv[0] = 'reengage'; main()"
+    result = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        cwd=folder,
+        env=environ,
+        stdout=output,
+        stderr=subprocess.PIPE,
+        check=False,
+        text=True,
+    )
+    return result.returncode, result.stderr
+
+
+@pytest.fixture
+def events(tmp_path) -> str:
+    (tmp_path / "events.jsonl").write_text(json.dumps(EVENT))
+    return "events.jsonl"
+
+
+@pytest.mark.parametrize("arguments", ["settings", "--help", "simulate --events events.jsonl"])
+def test_a_reader_that_goes_away_ends_the_command_without_a_word(tmp_path, clean_environ, events, arguments):
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "wb") as closed:
-        result = subprocess.run(
-            [sys.executable, "-c", script],
-            cwd=tmp_path,
-            env=clean_environ,
-            stdout=closed,
-            stderr=subprocess.PIPE,
-            check=False,
-        )
-    assert (result.returncode, result.stderr) == (141, b"")
+        assert run_into(closed, tmp_path, clean_environ, *arguments.split()) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+@pytest.mark.parametrize("arguments", ["settings", "--version", "simulate --events events.jsonl"])
+def test_output_that_cannot_be_written_ends_the_command_with_2_and_says_so(
+    tmp_path, clean_environ, events, arguments
+):
+    with Path("/dev/full").open("wb") as full:
+        said = run_into(full, tmp_path, clean_environ, *arguments.split())
+    assert said == (
+        2,
+        "error[unwritable-output] standard output: cannot be written: No space left on device\n",
+    )
+
+
+@pytest.mark.parametrize(("file", "place"), [("some.file", "some.file"), (None, "reengage")])
+def test_what_the_system_refuses_is_told_without_a_traceback(reengage, monkeypatch, file, place):
+    def refuse(*_):
+        raise OSError(errno.EMFILE, "Too many open files", file)
+
+    monkeypatch.setattr("app.tools.check.run", refuse)
+    result = reengage("check")
+    assert result.exit_code == 2
+    assert result.stderr == f"error[system-error] {place}: Too many open files\n"
+
+
+def test_explain_works_where_the_working_directory_is_gone(reengage, events, tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    playbooks = str(DEFAULTS / "re-engager")
+    result = reengage("explain", "m1", "--events", str(tmp_path / events), "--playbooks", playbooks)
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_explain_in_order_without_a_file_is_wrong_use_whether_there_is_a_broker_or_not(reengage):
+    for environ in ({}, {"BROKER": "127.0.0.1:1"}):
+        result = reengage("explain", "m1", "--in-order", **environ)
+        assert result.exit_code == 2
+        assert result.stderr.startswith("error[explain-what] --in-order: ")
 
 
 def test_simulate_loads_nothing_of_kafka(tmp_path, clean_environ):

@@ -6,6 +6,8 @@ the reader of a pipe has gone.
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from typing import Annotated, Any
 
@@ -21,22 +23,65 @@ PIPE_CLOSED = 141
 class Root(TyperGroup):
     """Turns what a command raises for a person into text and an exit code."""
 
+    def make_context(self, *args: Any, **keys: Any) -> Any:
+        """Read the arguments; called by typer, once per process. Prints what `--help` and `--version` ask for."""
+        with _system_errors():
+            return super().make_context(*args, **keys)
+
     def invoke(self, ctx: Any) -> Any:
         """Run a command; called by typer, once per process."""
+        with _system_errors(), _user_errors():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _user_errors() -> Iterator[None]:
+    try:
+        yield
+    except UserErrors as errors:
+        report(errors.errors)
+        raise typer.Exit(errors.exit_code) from None
+    except UserError as error:
+        report([error])
+        raise typer.Exit(error.exit_code) from None
+
+
+@contextmanager
+def _system_errors() -> Iterator[None]:
+    """What no command has foreseen, and output nobody takes; also what is still to be written at the end."""
+    try:
         try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
-        except UserErrors as errors:
-            report(errors.errors)
-            raise typer.Exit(errors.exit_code) from None
-        except UserError as error:
-            report([error])
-            raise typer.Exit(error.exit_code) from None
-        except BrokenPipeError:
-            # Python flushes standard output once more at exit; what is left must not fail a second time.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(PIPE_CLOSED) from None
-        return result
+            yield
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()
+        raise typer.Exit(PIPE_CLOSED) from None
+    except OSError as error:
+        if error.errno is None:
+            raise
+        said = _said_by_system(error)
+        report([said])
+        raise typer.Exit(said.exit_code) from None
+
+
+def _said_by_system(error: OSError) -> UserError:
+    problem = error.strerror or str(error)
+    if error.filename is not None:
+        return UserError("system-error", str(error.filename), problem)
+    # An error of writing names no file. Whether it was this one shows when one more line is written.
+    try:
+        print(flush=True)
+    except OSError:
+        _drop_output()
+        return UserError("unwritable-output", "standard output", f"cannot be written: {problem}")
+    return UserError("system-error", "reengage", problem)
+
+
+def _drop_output() -> None:
+    """Python flushes standard output once more at exit; what is left must not fail a second time."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def report(errors: list[UserError]) -> None:
