@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import time
 from difflib import get_close_matches
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -47,10 +48,29 @@ def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        close = get_close_matches(name, available_timezones(), n=1)
-        hint = f"did you mean {close[0]}?" if close else "write an IANA name, such as America/Los_Angeles"
-        raise ValueError(f"{name!r} is no time zone; {hint}") from None
+        raise ValueError(f"{name!r} is no time zone; {_zone_hint(name)}") from None
     return name
+
+
+def _zone_hint(name: str) -> str:
+    """Abbreviations have no area, and look like others that mean another zone: PST and MST."""
+    if "/" in name:
+        close = get_close_matches(name, available_timezones(), n=1)
+    else:
+        place = name.casefold().replace(" ", "_")
+        close = [zone for zone in available_timezones() if zone.casefold().rpartition("/")[2] == place]
+    return (
+        f"did you mean {min(sorted(close), key=len)}?"
+        if close
+        else "write an IANA name, such as America/Los_Angeles"
+    )
+
+
+def _in_quotes(written: object) -> object:
+    """TOML has times of its own, with seconds and without quotes."""
+    if isinstance(written, time):
+        raise ValueError(f'is written in quotes, as hours and minutes: "{written:%H:%M}"')  # noqa: TRY004  pydantic expects it
+    return written
 
 
 def _wall_time(text: str) -> str:
@@ -88,7 +108,7 @@ Span = Annotated[int, BeforeValidator(duration_ms), AfterValidator(_positive)]
 Zone = Annotated[str, AfterValidator(_zone)]
 """IANA name of a time zone."""
 
-WallTime = Annotated[str, AfterValidator(_wall_time)]
+WallTime = Annotated[str, BeforeValidator(_in_quotes), AfterValidator(_wall_time)]
 """`HH:MM`, 24 hours, in a zone named beside it."""
 
 Name = Annotated[str, AfterValidator(_name)]
