@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 
 from app.domain import points as domain
 from app.domain.scores import HIGHEST, LOWEST, Clamp
@@ -43,13 +43,19 @@ class PointsModel(PlaybookModel):
     score: ScoreName = "engagement"
     rules: list[RuleModel] = []
     decay: DecayModel | None = None
-    floor: SignedPoints | None = None
     ceiling: SignedPoints | None = None
+    floor: SignedPoints | None = None  # behind the ceiling it is checked against
+
+    @field_validator("floor")
+    @classmethod
+    def _check_floor(cls, floor: int | None, info: ValidationInfo) -> int | None:
+        ceiling = info.data.get("ceiling")
+        if floor is not None and ceiling is not None and floor > ceiling:
+            raise ValueError(f"{floor} is above the ceiling, {ceiling}")
+        return floor
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.floor is not None and self.ceiling is not None and self.floor > self.ceiling:
-            raise ValueError(f"floor: {self.floor} is above the ceiling, {self.ceiling}")
         if not self.rules and self.decay is None and self.clamp == Clamp():
             raise ValueError(
                 "rules: there are none, and neither decay, floor nor ceiling: it would do nothing"

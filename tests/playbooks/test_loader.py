@@ -127,9 +127,18 @@ def test_what_is_wrong_with_a_file_does_not_hide_that_another_has_its_name(folde
 
 def test_an_unknown_key_does_not_hide_keys_that_contradict_each_other(folder):
     path = folder(
-        a='kind = "points"\nfloor = 5\nceiling = 1\nfoo = 1\nrules = [{ on = "a.b", points = 1, x = 1 }]'
+        a='kind = "score"\nfoo = 1\nwhen = "< 5"\nresolve = "at_once"\nactions = [{ do = "tag", add = "a", x = 1 }]'
     )
-    assert [place for _, place, _ in problems(path)] == ["a.toml: rules[0].x", "a.toml: foo", "a.toml: floor"]
+    assert [place for _, place, _ in problems(path)] == [
+        "a.toml: actions[0].x",
+        "a.toml: foo",
+        "a.toml: resolve",
+    ]
+
+
+def test_nor_does_a_bad_value_hide_a_floor_above_the_ceiling(folder):
+    path = folder(a='kind = "points"\nfloor = 5\nceiling = 1\nscore = 7')
+    assert [place for _, place, _ in problems(path)] == ["a.toml: score", "a.toml: floor"]
 
 
 def test_nor_what_several_playbooks_have_wrong_together(folder):
