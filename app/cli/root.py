@@ -4,6 +4,7 @@ Exit codes (contract 7): 0 done, 1 a problem was found, 2 wrong use; as shells h
 the reader of a pipe has gone.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from typer.core import TyperGroup
 
 from app.cli import checks, history, records, replaying, reports, running
 from app.domain.errors import UserError, UserErrors
+
+log = logging.getLogger(__name__)
 
 PIPE_CLOSED = 141
 
@@ -61,6 +64,8 @@ def _system_errors() -> Iterator[None]:
     except OSError as error:
         if error.errno is None:
             raise
+        # Seen where a command keeps a log, as a worker does.
+        log.info("not foreseen", exc_info=error)
         said = _said_by_system(error)
         report([said])
         raise typer.Exit(said.exit_code) from None

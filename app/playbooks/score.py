@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_serializer, field_validator, model_validator
+from pydantic import Field, field_serializer, model_validator
 
 from app.domain.condition import Condition  # noqa: TC001  pydantic resolves the annotation of the serializer
 from app.domain.score_actions import Action, ModifyAction, NudgeAction, TagAction
@@ -28,17 +28,6 @@ class NudgeModel(Table):
     channels: NudgeChannels | None = None
     incentive: Text | None = None
     call_to_action: Link | None = None
-
-    @model_validator(mode="after")
-    def _check_channels(self) -> Self:
-        if self.recipient != "member":
-            used = "IN_APP" if self.recipient == "operator" else "EMAIL"
-            unused = [channel for channel in self.channels or () if channel != used]
-            if unused:
-                raise ValueError(
-                    f"channels: {', '.join(unused)} would never be used; every nudge to the {self.recipient} goes by {used}"
-                )
-        return self
 
     def compile(self, step: int, playbook: ScoreModel) -> Action:  # noqa: ARG002  a nudge says all itself
         """The form the core works with."""
@@ -124,30 +113,11 @@ class ScoreModel(PlaybookModel):
     def _shown(self, when: Condition) -> str:
         return when.shown
 
-    @field_validator("new_members")
-    @classmethod
-    def _check_new_members(cls, new_members: bool, info: ValidationInfo) -> bool:
-        when: Condition | None = info.data.get("when")
-        if new_members and when is not None and not when.on_empty:
-            raise ValueError('only has an effect with when = "is empty": the score of a new member is')
-        return new_members
-
-    @field_validator("actions")
-    @classmethod
-    def _check_one_workflow(cls, actions: list[ActionModel]) -> list[ActionModel]:
-        if sum(isinstance(action, OpenModel) for action in actions) > 1:
-            raise ValueError("open_workflow stands there twice; a playbook opens one workflow")
-        return actions
-
     @model_validator(mode="after")
-    def _check_resolve(self) -> Self:
-        if self.resolve == "at_once" and not self._opens_workflow:
-            raise ValueError("resolve: at_once only has an effect with an action open_workflow")
+    def _check_one_workflow(self) -> Self:
+        if sum(isinstance(action, OpenModel) for action in self.actions) > 1:
+            raise ValueError("actions: open_workflow stands there twice; a playbook opens one workflow")
         return self
-
-    @property
-    def _opens_workflow(self) -> bool:
-        return any(isinstance(action, OpenModel) for action in self.actions)
 
     def compile(self) -> ScorePlaybook:
         """The form the core works with."""
@@ -158,7 +128,7 @@ class ScoreModel(PlaybookModel):
             condition=self.when,
             every_change=self.fire == "on_every_change",
             new_members=self.new_members,
-            opens_workflow=self._opens_workflow,
+            opens_workflow=any(isinstance(action, OpenModel) for action in self.actions),
             at_once=self.resolve == "at_once",
             actions=tuple(self._actions()),
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from app.domain.members import MemberCore
@@ -131,8 +129,7 @@ class TestNewMembers:
         assert told(Story(on_score("p", "is empty")).activity(0)) == []
 
     def test_another_condition_does_not_hold_for_a_member_first_seen(self):
-        playbook = replace(on_score("p", "< 20"), new_members=True)
-        assert told(Story(playbook).activity(0)) == []
+        assert told(Story(on_score("p", "< 20", new_members=True)).activity(0)) == []
 
     def test_it_is_judged_before_the_first_records_own_effect(self):
         story = Story(on_score("p", "is empty", new_members=True))

@@ -26,11 +26,6 @@ SCORES = {
     'when = "< 99999999999999999999"' + OPEN: ("when", "does not fit into 64 bits"),
     'when = "< 5"\nfire = "always"' + OPEN: ("fire", "none of on_crossing, on_every_change"),
     'when = "< 5"\nresolve = "later"' + OPEN: ("resolve", "none of when_false, at_once"),
-    'when = "< 5"\nnew_members = true' + OPEN: ("new_members", 'only has an effect with when = "is empty"'),
-    'when = "< 5"\nresolve = "at_once"\nactions = [{ do = "tag", add = "a" }]': (
-        "resolve",
-        "at_once only has an effect with an action open_workflow",
-    ),
     'when = "< 5"\nscore = ""' + OPEN: ("score", "is no name of a score"),
     'when = "< 5"\nscore = " a"' + OPEN: ("score", "is no name of a score"),
     'when = "< 5"\nscore = 5' + OPEN: ("score", "5 is not a valid string"),
@@ -46,14 +41,6 @@ ACTIONS = {
     '{ do = "nudge", template = "a", recipient = "boss" }': ("actions[0].recipient", "'boss' is none of"),
     '{ do = "nudge", template = "a", channels = [] }': ("actions[0].channels", "must not be empty"),
     '{ do = "nudge", template = "a", channels = ["FAX"] }': ("actions[0].channels[0]", "'FAX' is none of"),
-    '{ do = "nudge", template = "a", recipient = "owner", channels = ["EMAIL", "SMS"] }': (
-        "actions[0].channels",
-        "SMS would never be used; every nudge to the owner goes by EMAIL",
-    ),
-    '{ do = "nudge", template = "a", recipient = "operator", channels = ["EMAIL"] }': (
-        "actions[0].channels",
-        "EMAIL would never be used; every nudge to the operator goes by IN_APP",
-    ),
     '{ do = "nudge", template = "a", after = "2" }': ("actions[0].after", "'2' is no duration"),
     '{ do = "nudge", template = "a", afer = "2d" }': ("actions[0].afer", "unknown key"),
     '{ do = "nudge", template = "a", call_to_action = "x/{who}" }': (

@@ -127,12 +127,13 @@ def test_what_is_wrong_with_a_file_does_not_hide_that_another_has_its_name(folde
 
 def test_an_unknown_key_does_not_hide_keys_that_contradict_each_other(folder):
     path = folder(
-        a='kind = "score"\nfoo = 1\nwhen = "< 5"\nresolve = "at_once"\nactions = [{ do = "tag", add = "a", x = 1 }]'
+        a='kind = "score"\nfoo = 1\nwhen = "< 5"\n'
+        'actions = [{ do = "open_workflow", x = 1 }, { do = "open_workflow" }]'
     )
     assert [place for _, place, _ in problems(path)] == [
         "a.toml: actions[0].x",
         "a.toml: foo",
-        "a.toml: resolve",
+        "a.toml: actions",
     ]
 
 

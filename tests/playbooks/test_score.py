@@ -28,13 +28,13 @@ def test_it_compiles_to_what_the_core_works_with():
         when = ["> 5", "is not empty"]
         fire = "on_every_change"
         resolve = "at_once"
-        new_members = false
+        new_members = true
         [[actions]]
         do = "nudge"
         template = "hi"
         recipient = "owner"
         after = "2h"
-        channels = ["EMAIL"]
+        channels = ["SMS"]
         incentive = "gift"
         call_to_action = "https://example.com/{member_id}"
         [[actions]]
@@ -57,19 +57,15 @@ def test_it_compiles_to_what_the_core_works_with():
     ).compile()
     assert (compiled.name, compiled.kind, compiled.score) == ("s", "score", "loyalty")
     assert compiled.condition == Condition("> 5 and is not empty", low=6)
-    assert (compiled.every_change, compiled.at_once, compiled.new_members) == (True, True, False)
+    assert (compiled.every_change, compiled.at_once, compiled.new_members) == (True, True, True)
     assert compiled.opens_workflow
     assert compiled.actions == (
-        NudgeAction(0, "OWNER", "hi", 7_200_000, ("EMAIL",), "gift", "https://example.com/{member_id}"),
+        NudgeAction(0, "OWNER", "hi", 7_200_000, ("SMS",), "gift", "https://example.com/{member_id}"),
         ModifyAction(2, "loyalty", "ADD", 10),
         ModifyAction(3, "other", "CLEAR", None),
         TagAction(4, "vip", is_added=True),
         TagAction(5, "new", is_added=False),
     )
-
-
-def test_a_new_member_is_looked_at_where_an_empty_score_is():
-    assert model('when = ["is empty"]\nnew_members = true' + OPEN).compile().new_members
 
 
 @pytest.mark.parametrize(
