@@ -12,7 +12,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from app.domain.instants import SECOND_MS
+from app.domain.instants import DAY_MS, SECOND_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +23,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _DAY = timedelta(days=1)
 _FOLDS = (0, 1)
+_CYCLE_MS = 146_097 * DAY_MS
+"""400 years: after them dates fall on the same days of the week again, and summer times with them."""
+_YEAR_9999_MS = 253_370_764_800_000
 
 
 def load_tables() -> None:
@@ -43,8 +46,11 @@ def zone_of(name: str | None) -> ZoneInfo:
 
 
 def local_time(at_ms: int, zone: ZoneInfo) -> datetime:
-    """What calendar and clock show in the zone at an instant."""
-    return (_EPOCH + at_ms * _MILLISECOND).astimezone(zone)
+    """What calendar and clock show in the zone at an instant; from the year 9999 on, what they showed 400 years before.
+
+    Timers may fire up to the last instant that can be written, when in the east the year 10000 has begun.
+    """
+    return (_EPOCH + (at_ms - _cycle_ms(at_ms)) * _MILLISECOND).astimezone(zone)
 
 
 def minute_of_day(moment: datetime) -> int:
@@ -76,6 +82,8 @@ def next_wall_time_ms(after_ms: int, wall_time: str, zone_name: str) -> int:
 
     Once a day: where the clock is put back and shows the time twice, the first counts.
     """
+    if cycle_ms := _cycle_ms(after_ms):
+        return next_wall_time_ms(after_ms - cycle_ms, wall_time, zone_name) + cycle_ms
     zone, minute = zone_of(zone_name), parse_wall_time(wall_time)
     day = local_time(after_ms, zone).date()
     while (at_ms := instant_of(day, minute, zone)) <= after_ms:
@@ -85,6 +93,8 @@ def next_wall_time_ms(after_ms: int, wall_time: str, zone_name: str) -> int:
 
 def next_change_ms(after_ms: int, minutes: Iterable[int], zone: ZoneInfo) -> int:
     """The first instant after `after_ms` at which the clock shows one of these minutes, or is put forward or back."""
+    if cycle_ms := _cycle_ms(after_ms):
+        return next_change_ms(after_ms - cycle_ms, minutes, zone) + cycle_ms
     day = local_time(after_ms, zone).date()
     found = min(
         at_ms
@@ -129,6 +139,10 @@ def _countries() -> frozenset[str]:
     from holidays.registry import EntityLoader  # noqa: PLC0415  see public_holidays
 
     return frozenset(EntityLoader.get_country_codes())
+
+
+def _cycle_ms(at_ms: int) -> int:
+    return 0 if at_ms < _YEAR_9999_MS else _CYCLE_MS
 
 
 def _epoch_ms(moment: datetime) -> int:

@@ -24,6 +24,9 @@ from app.wire.instants import LAST_INSTANT_MS, check_calendar, format_instant
 OLDEST_MS = 946_684_800_000
 """2000-01-01: what is older is a mistake of the sender's clock or unit."""
 
+LAST_OCCURRED_MS = 250_246_627_199_999
+"""The end of the year 9899: the longest span of a playbook, 36500 days, leads from it to a day that can still be written."""
+
 FUTURE_MS = 5 * 60 * 1000
 """How far an instant may lie ahead of the append time, for clocks that differ."""
 
@@ -68,7 +71,7 @@ def check_time(occurred_at: int, append_ms: int) -> None:
     """Refuse an absurd instant.
 
     Raises:
-        BadRecord: `too_old` before 2000, `in_the_future` over 5 minutes ahead of the append time.
+        BadRecord: `too_old` before 2000, `in_the_future` over 5 minutes ahead of the append time or after 9899.
     """
     if occurred_at < OLDEST_MS:
         hint = "; is it in seconds? Milliseconds are expected" if 0 < occurred_at < OLDEST_MS // 100 else ""
@@ -76,13 +79,15 @@ def check_time(occurred_at: int, append_ms: int) -> None:
             "too_old", f"occurred_at: {format_instant(occurred_at)} is before 2000{hint}", occurred_at
         )
     if occurred_at > append_ms + FUTURE_MS:
-        hint = "; is it in microseconds? Milliseconds are expected" if occurred_at > LAST_INSTANT_MS else ""
-        raise BadRecord(
-            "in_the_future",
-            f"occurred_at: {format_instant(occurred_at)} is more than 5 minutes ahead of the append time"
-            f" {format_instant(append_ms)}{hint}",
-            occurred_at,
-        )
+        problem = f"is more than 5 minutes ahead of the append time {format_instant(append_ms)}"
+    elif occurred_at > LAST_OCCURRED_MS:
+        problem = "lies after the year 9899"
+    else:
+        return
+    hint = "; is it in microseconds? Milliseconds are expected" if occurred_at > LAST_INSTANT_MS else ""
+    raise BadRecord(
+        "in_the_future", f"occurred_at: {format_instant(occurred_at)} {problem}{hint}", occurred_at
+    )
 
 
 def _bad(record: Input, message: str, error: str = "bad_value") -> BadRecord:

@@ -20,7 +20,7 @@ from app.wire.avro_body import read_body
 from app.wire.avro_decoder import UNUSUAL, Unusual, make_decoder
 from app.wire.avro_encoder import make_encoder
 from app.wire.bad_record import BadRecord
-from app.wire.checks import CHECKS, FUTURE_MS, OLDEST_MS, check_key, check_time
+from app.wire.checks import CHECKS, FUTURE_MS, LAST_OCCURRED_MS, OLDEST_MS, check_key, check_time
 from app.wire.json_record import JsonForm, parse_object
 from app.wire.schemas import SchemaStore, WireSchema, shipped_schemas
 
@@ -148,7 +148,7 @@ class Codec:
             if key is None or key != getattr(record, record.key_field).encode():
                 check_key(record, key)
             occurred_at = record.occurred_at
-            if not OLDEST_MS <= occurred_at <= append_ms + FUTURE_MS:
+            if not OLDEST_MS <= occurred_at <= append_ms + FUTURE_MS or occurred_at > LAST_OCCURRED_MS:
                 check_time(occurred_at, append_ms)
             route.check(record)
         return record

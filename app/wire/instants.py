@@ -11,7 +11,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 _LONG = 2**63
 
 LAST_INSTANT_MS = 253_402_300_799_999
-"""The end of the year 9999, the last that can be written; no instant but a record's own may lie behind it."""
+"""The end of the year 9999, the last that can be written; no instant that moves time may lie behind it."""
 
 # fromisoformat alone would also take dates without a time, week dates and instants of no zone.
 _ISO = re.compile(

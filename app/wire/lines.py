@@ -14,10 +14,10 @@ import msgspec
 from app.domain.events import Input
 from app.domain.outputs import DeadLetter
 from app.wire.bad_record import BadRecord, key_text, nearest_hint
-from app.wire.checks import CHECKS, FUTURE_MS, check_key, check_time
+from app.wire.checks import CHECKS, check_key, check_time
 from app.wire.codec import AnyRecord, Codec, encode_key, shipped_codec
 from app.wire.envelope import CLOCK, Envelope, read_count, read_instant, read_text, write_key
-from app.wire.instants import LAST_INSTANT_MS, format_instant, parse_calendar_instant
+from app.wire.instants import check_calendar, format_instant, parse_calendar_instant
 from app.wire.json_record import parse_object
 
 _CLOCK_FIELDS = (
@@ -30,7 +30,7 @@ _CLOCK_FIELDS = (
     "mark_due",
     "mark_entity",
 )
-_AT_ANY_TIME = LAST_INSTANT_MS - FUTURE_MS
+_AT_ANY_TIME = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,14 +196,15 @@ def _record(
         if fields:
             raise BadRecord("unknown_field", f"{next(iter(fields))}: a line with raw has no other fields")
         record = codec.decode(envelope.topic, envelope.key, envelope.raw, limit_ms)
-        return record
-    fields.setdefault("event_id", event_id)
-    record = codec.from_json(envelope.topic, fields)
-    if envelope.key_given:
-        check_key(record, envelope.key)
-    if (check := CHECKS.get(envelope.topic)) is not None:
-        check_time(record.occurred_at, limit_ms)
-        check(record)
+    else:
+        fields.setdefault("event_id", event_id)
+        record = codec.from_json(envelope.topic, fields)
+        if envelope.key_given:
+            check_key(record, envelope.key)
+        if (check := CHECKS.get(envelope.topic)) is not None:
+            check_time(record.occurred_at, limit_ms)
+            check(record)
+    check_calendar(record.occurred_at, "occurred_at", record.occurred_at)
     return record
 
 

@@ -82,6 +82,27 @@ def test_a_daily_wall_time_comes_once_a_day(after, wall, zone, utc):
     assert next_wall_time_ms(ms(after), wall, zone) == ms(utc)
 
 
+LAST_MS = 253_402_300_799_999
+"""9999-12-31T23:59:59.999Z, up to which timers fire."""
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Europe/Berlin", "America/Los_Angeles"])
+@pytest.mark.parametrize("before_ms", [0, 3_600_000, 20 * 3_600_000, 3 * DAY_MS, 364 * DAY_MS, 365 * DAY_MS])
+def test_in_the_last_year_that_can_be_written_the_day_goes_on_as_ever(zone, before_ms):
+    at_ms, cycle_ms = LAST_MS - before_ms, 146_097 * DAY_MS
+    early = local_time(at_ms - cycle_ms, zone_of(zone))
+    assert local_time(at_ms, zone_of(zone)).replace(year=early.year) == early
+    assert (
+        next_wall_time_ms(at_ms, "17:00", zone)
+        == next_wall_time_ms(at_ms - cycle_ms, "17:00", zone) + cycle_ms
+    )
+    assert (
+        next_change_ms(at_ms, (480, 0), zone_of(zone))
+        == next_change_ms(at_ms - cycle_ms, (480, 0), zone_of(zone)) + cycle_ms
+    )
+    is_public_holiday(local_time(at_ms, zone_of(zone)).date(), "DE", None)
+
+
 ZONES = [
     "Europe/Berlin",
     "America/New_York",

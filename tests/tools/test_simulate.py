@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from app.domain.errors import UserError, UserErrors
 from app.playbooks.loader import load_playbooks
 from app.tools.simulate import Simulated, run, simulate
+from app.wire.instants import LAST_INSTANT_MS
 from app.wire.lines import format_record
 
 if TYPE_CHECKING:
@@ -165,6 +166,27 @@ class TestEnd:
         assert tags(played(line(0), until_ms=instant(7)))[-1] == ADDED_ON_7
         assert tags(played(line(0), until_ms=instant(7) - 1))[-1] != ADDED_ON_7
 
+    @pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/Los_Angeles"])
+    @pytest.mark.parametrize("ends", ["until", "clock", "arrival"])
+    def test_timers_fire_up_to_the_last_instant_that_can_be_written(self, zone: str, ends: str):
+        """A nudge due then waits for a morning of the year 10000."""
+        profile = {"topic": "profile", "member_id": "m1", "time_zone": zone, "country": "DE"}
+        event = {"topic": "engagement", "member_id": "m1", "engagement_id": "e", "template": "standard"}
+        session = {"type": "SESSION_SCHEDULED", "session_id": "s", "session_at": "9999-12-10T23:59:59.998Z"}
+        lines = [
+            {**profile, "occurred_at": instant(0)},
+            {**event, "type": "ACTIVATED", "occurred_at": instant(0)},
+            {**event, **session, "occurred_at": instant(1)},
+        ]
+        last = "9999-12-31T23:59:59.999Z"
+        if ends == "clock":
+            lines.append({"topic": "clock", "occurred_at": last})
+        elif ends == "arrival":
+            lines.append(line(2, "m2", arrived_at=last))
+        simulated = played(*lines, until_ms=LAST_INSTANT_MS if ends == "until" else None)
+        off = [output for output in simulated.outputs if output.topic == "track-changed"][-1]
+        assert (off.status, off.occurred_at) == ("OFF_TRACK", LAST_INSTANT_MS - 1)
+
     def test_until_fires_those_of_partitions_too(self):
         simulated = played(line(0, partition=3), until_ms=instant(7), in_order=True, grace_ms=2000)
         assert tags(simulated)[-1] == ADDED_ON_7
@@ -204,6 +226,12 @@ class TestDeadLetters:
             (2, "unknown_workflow", "command"),
         ]
         assert letters[1].occurred_at == instant(2)
+
+    def test_a_record_at_the_end_of_the_calendar_is_one_and_the_other_lines_are_played(self):
+        far = {"topic": "score", "member_id": "m2", "operation": "SET", "points": 5}
+        simulated = played(line(0), {**far, "occurred_at": "9999-12-31T22:00:00Z"})
+        assert [letter.error for letter in simulated.dead_letters] == ["in_the_future"]
+        assert simulated.outputs == played(line(0)).outputs
 
     def test_blank_lines_count_but_say_nothing(self):
         simulated = simulate(["", json.dumps(line(0)), "  \n", "{"], PLAYBOOKS)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from app.domain.crossings import INTERNALS, JournalEntry
 from app.domain.events import INPUTS, Activity, ScoreCommand
 from app.domain.outputs import OUTPUTS, DeadLetter, MemberSnapshot, TagChanged
+from app.wire.checks import LAST_OCCURRED_MS
 from app.wire.codec import RECORDS, BadRecord, Codec, encode_key
 from app.wire.schemas import shipped_schemas
 
@@ -361,6 +362,13 @@ class TestDeadLetters:
             "internal",
         }
         assert {row[0] for row in TABLE} == DEAD_LETTER_CODES - of_the_core
+
+    def test_no_append_time_lets_a_record_through_whose_timers_could_not_be_written(self):
+        value = codec.encode(activity(occurred_at=LAST_OCCURRED_MS))
+        assert codec.decode("activity", b"m1", value, 2**62).occurred_at == LAST_OCCURRED_MS
+        with pytest.raises(BadRecord, match="lies after the year 9899") as caught:
+            codec.decode("activity", b"m1", codec.encode(activity(occurred_at=LAST_OCCURRED_MS + 1)), 2**62)
+        assert caught.value.error == "in_the_future"
 
     @pytest.mark.parametrize("append_ms", [NOW_MS - 300_000, NOW_MS])
     def test_exactly_five_minutes_ahead_is_let_through(self, append_ms):

@@ -79,7 +79,40 @@ class TestRecords:
         assert bad(line(), append_ms=NOW_MS - 300_001).error == "in_the_future"
 
     def test_a_record_beyond_the_calendar_is_in_the_future_of_any_arrival(self):
-        assert bad(line(occurred_at=2**62)).error == "in_the_future"
+        found = bad(line(occurred_at=2**62))
+        assert (found.error, found.message) == (
+            "in_the_future",
+            "occurred_at: 4611686018427387904 lies after the year 9899; is it in microseconds? Milliseconds are expected",
+        )
+
+    @pytest.mark.parametrize("more", [{}, {"arrived_at": "9999-12-31T23:59:59.999Z"}])
+    def test_a_record_so_late_that_its_timers_could_not_be_written_is_in_the_future_too(self, more):
+        assert parse_line(line(occurred_at="9899-12-31T23:59:59.999Z", **more), 1).occurred_at
+        found = bad(line(occurred_at="9900-01-01T00:00:00Z", **more))
+        assert (found.error, found.message) == (
+            "in_the_future",
+            "occurred_at: 9900-01-01T00:00:00.000Z lies after the year 9899",
+        )
+
+    def test_a_session_and_a_snooze_may_be_for_ever(self):
+        never = "9999-12-31T23:59:59.999Z"
+        session = {"engagement_id": "e", "type": "SESSION_SCHEDULED", "session_id": "s", "session_at": never}
+        snooze = {"type": "SNOOZE_NUDGES", "issued_by": "op", "until": never}
+        for topic, fields in ("engagement", session), ("command", snooze):
+            text = json.dumps({"topic": topic, "member_id": "m1", "occurred_at": NOW_MS, **fields})
+            assert parse_line(text, 1).occurred_at == NOW_MS
+
+    def test_a_crossing_fact_lies_in_the_calendar(self):
+        answer = {
+            "topic": "internal-transfer-queued",
+            "pool": "p",
+            "member_id": "m1",
+            "partition": 0,
+            "occurred_at": 2**62,
+        }
+        answer |= {"program": None, "playbook": "r", "request_id": "m1/1", "cause": "c", "attempt": 1}
+        found = bad(json.dumps(answer), internal=True)
+        assert found.message == "occurred_at: 4611686018427387904 lies outside the years 1970 to 9999"
 
     @pytest.mark.parametrize("topic", sorted(INPUTS))
     @QUICK

@@ -194,6 +194,22 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
     assert (stderr.startswith("error[unreadable-file]"), code) == (True, 2)
 
 
+def test_a_session_that_is_for_never_is_told_with_its_timer(tmp_path):
+    file = tmp_path / "never.jsonl"
+    common = '{"topic":"engagement","member_id":"m1","engagement_id":"e1","template":"standard"'
+    file.write_text(
+        f'{common},"type":"ACTIVATED","occurred_at":"2026-01-05T10:00:00Z"}}\n'
+        f'{common},"type":"SESSION_SCHEDULED","session_id":"s1","session_at":"9999-12-31T00:00:00Z",'
+        '"occurred_at":"2026-01-05T11:00:00Z"}\n',
+        "utf-8",
+    )
+    printed, _, code = explain(str(file), "m1")
+    assert (code, "session_at=9999-12-31T00:00:00.000Z" in printed) == (0, True)
+    assert "timer off_track of progress set to an instant after 9999" in printed
+    assert "wakes next at an instant after 9999, timer off_track of progress" in printed
+    assert "tracks.progress.due_ms = an instant after 9999" in printed
+
+
 def test_spans_and_instants_of_what_is_known_read_as_such(tmp_path):
     file = tmp_path / "coached.jsonl"
     common = '{"topic":"engagement","member_id":"m1","engagement_id":"e1"'
