@@ -124,6 +124,8 @@ def _check_activity(record: Activity) -> None:
 def _check_score(record: ScoreCommand) -> None:
     _check_ids(record, "event_id", "member_id", "score")
     if record.operation == "CLEAR":
+        if record.points is not None:
+            raise _bad(record, f"points: {record.points} is given, where CLEAR takes none")
         return
     if record.points is None:
         raise _bad(record, f"points: {record.operation} needs them")

@@ -87,6 +87,8 @@ def records() -> Callable[[str], st.SearchStrategy[Any]]:
                 CHECKS[topic](record)
                 return record
             filling = {name: value for name, value in NEEDED.items() if fields.get(name, 0) is None}
+            if fields.get("operation") == "CLEAR":
+                filling["points"] = None
             record = msgspec.structs.replace(record, **filling)
             CHECKS[topic](record)
         return record

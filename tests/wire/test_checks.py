@@ -90,6 +90,7 @@ def test_an_activitys_type_is_named_and_short(kind):
         ("score", {"operation": "ADD", "points": None}, "points: ADD needs them"),
         ("score", {"operation": "SUBTRACT", "points": None}, "points: SUBTRACT needs them"),
         ("score", {"operation": "SET", "points": None}, "points: SET needs them"),
+        ("score", {"operation": "CLEAR", "points": 3}, "points: 3 is given, where CLEAR takes none"),
         ("transfer", {"attempt": -1}, "attempt: -1 is negative"),
         (
             "engagement",
@@ -129,7 +130,6 @@ def test_what_a_type_needs_is_asked_for(topic, changes, message):
     [
         ("score", {"operation": "SET", "points": -5}),
         ("score", {"operation": "CLEAR", "points": None}),
-        ("score", {"operation": "CLEAR", "points": 3}),
         ("engagement", {"type": "SESSION_COMPLETED", "session_id": "s"}),
         ("command", {"type": "SNOOZE_NUDGES", "until": NOW_MS}),
         ("profile", {"consents": {"EMAIL": None, "SMS": True}}),
