@@ -58,7 +58,7 @@ class JsonForm:
         try:
             record: dict[str, Any] = self._read(fields, "")
         except BadRecord as bad:
-            bad.occurred_at = _instant(fields)
+            bad.occurred_at = readable_instant(fields.get("occurred_at"))
             raise
         return record
 
@@ -67,9 +67,10 @@ class JsonForm:
         return self._write(record)
 
 
-def _instant(fields: dict[str, Any]) -> int | None:
+def readable_instant(value: Any) -> int | None:
+    """Epoch ms of what stands where an instant belongs; None where it is none."""
     try:
-        return parse_instant(fields.get("occurred_at"), "occurred_at")
+        return parse_instant(value, "")
     except BadRecord:
         return None
 

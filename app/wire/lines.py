@@ -13,12 +13,13 @@ import msgspec
 
 from app.domain.events import Input
 from app.domain.outputs import DeadLetter
-from app.wire.bad_record import BadRecord, key_text, nearest_hint
+from app.wire.bad_record import BadRecord, key_text, nearest_hint, shown
 from app.wire.checks import CHECKS, check_key, check_time
 from app.wire.codec import AnyRecord, Codec, encode_key, shipped_codec
 from app.wire.envelope import CLOCK, Envelope, read_count, read_instant, read_text, write_key
 from app.wire.instants import check_calendar, format_instant, parse_calendar_instant
-from app.wire.json_record import parse_object
+from app.wire.json_record import parse_object, readable_instant
+from app.wire.topics import PROCESSORS
 
 _CLOCK_FIELDS = (
     "topic",
@@ -31,6 +32,7 @@ _CLOCK_FIELDS = (
     "mark_entity",
 )
 _AT_ANY_TIME = 2**63
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +101,14 @@ class BadLine(BadRecord):
 
     Attributes:
         number: of the line, from 1.
+        arrived_at: where the line stands among the others, epoch ms; occurred_at where the line gives none that can be read.
         letter: the dead letter `simulate` gives for it.
     """
 
     def __init__(self, bad: BadRecord, number: int, envelope: Envelope, text: bytes) -> None:
         super().__init__(bad.error, bad.message, bad.occurred_at)
         self.number = number
+        self.arrived_at = bad.occurred_at if envelope.arrived_at is None else envelope.arrived_at
         value = envelope.raw if envelope.raw_given else text
         self.letter = _dead_letter(
             bad, number, envelope.topic, envelope.partition, envelope.offset, envelope.key, value
@@ -148,7 +152,7 @@ def parse_line(
     """What a line holds; None for a blank one.
 
     Args:
-        text: the line, with or without its end.
+        text: the line, with or without its end; the first may begin with a byte order mark.
         number: of the line, from 1.
         codec: for `raw` records that need a schema registry; None: one without.
         run: a record without `event_id` gets `{run}-{number}`.
@@ -160,10 +164,12 @@ def parse_line(
             JSON object; for the envelope `missing_field`, `bad_value` or, in a `clock` line, `unknown_field`.
         UserError: a `raw` record needs the schema registry, which does not answer.
     """
-    line = (text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text).strip()
+    line = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    line = (line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line).strip()
     if not line:
         return None
     envelope = Envelope()
+    fields: dict[str, Any] = {}
     try:
         fields = parse_object(line)
         if fields.get("topic") == CLOCK:
@@ -172,6 +178,10 @@ def parse_line(
         envelope.take(fields, internal=internal)
         record = _record(fields, envelope, codec or shipped_codec(), f"{run}-{number}", append_ms)
     except BadRecord as bad:
+        if bad.occurred_at is None:
+            bad.occurred_at = readable_instant(fields.get("occurred_at"))
+        if envelope.arrived_at is None:
+            envelope.arrived_at = readable_instant(fields.get("arrived_at"))
         raise BadLine(bad, number, envelope, line) from None
     return Line(
         number=number,
@@ -221,10 +231,18 @@ def _clock(fields: dict[str, Any], number: int) -> Clock:
         occurred_at=occurred_at,
         arrived_at=occurred_at if arrived_at is None else arrived_at,
         partition=read_count(fields.get("partition"), "partition"),
-        processor=read_text(fields.get("processor"), "processor"),
+        processor=_processor(fields.get("processor")),
         mark_due=read_instant(fields.get("mark_due"), "mark_due"),
         mark_entity=read_text(fields.get("mark_entity"), "mark_entity"),
     )
+
+
+def _processor(value: Any) -> str | None:
+    name = read_text(value, "processor")
+    if name is None or name in PROCESSORS:
+        return name
+    known = f"none of {', '.join(PROCESSORS)}{nearest_hint(name, PROCESSORS)}"
+    raise BadRecord("bad_value", f"processor: {shown(name)} is {known}")
 
 
 def format_record(topic: str, record: AnyRecord) -> str:

@@ -10,7 +10,7 @@ import tomllib
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -59,6 +59,12 @@ RANK: dict[str, int] = {name: rank for rank, name in enumerate((*CROSSINGS, *INP
 """Topic rank of contract 5, by name without prefix: of two records appended in one millisecond, the lower goes first."""
 
 
+Processor = Literal["members", "companies", "desk", "digests"]
+
+PROCESSORS: tuple[str, ...] = get_args(Processor)
+"""Names of the processors, as topics and the journal have them."""
+
+
 @dataclass(frozen=True)
 class Topic:
     """One declared topic.
@@ -79,7 +85,7 @@ class Topic:
     name: str
     description: str
     role: Literal["input", "output", "internal"]
-    processor: Literal["members", "companies", "desk", "digests"]
+    processor: Processor
     key: str
     partitions: int
     cleanup_policy: Literal["delete", "compact"]

@@ -19,6 +19,7 @@ from app.wire.lines import (
     format_record,
     parse_line,
 )
+from app.wire.topics import PROCESSORS
 
 NOW_MS = 1_767_607_200_000
 DAY_MS = 86_400_000
@@ -65,6 +66,13 @@ class TestRecords:
     @pytest.mark.parametrize("blank", ["", "\n", " \t\r\n", b""])
     def test_a_blank_line_says_nothing(self, blank):
         assert parse_line(blank, 1) is None
+
+    @pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", "\ufeff"])
+    def test_a_byte_order_mark_says_nothing_at_the_beginning_of_the_first_line(self, mark):
+        text = line().encode() if isinstance(mark, bytes) else line()
+        assert parse_line(mark + text, 1) == parse_line(line(), 1)
+        assert parse_line(mark, 1) is None
+        assert bad(mark + text, 2).error == "undecodable"
 
     def test_bytes_and_line_ends_are_as_good_as_text(self):
         assert parse_line(line().encode() + b"\r\n", 1) == parse_line(line(), 1)
@@ -139,7 +147,7 @@ class TestClock:
     @given(
         instants=st.tuples(st.integers(0, YEAR_2100_MS), st.none() | st.integers(0, YEAR_2100_MS)),
         partition=st.none() | st.integers(0, 99),
-        names=st.tuples(st.none() | st.text(), st.none() | st.text()),
+        names=st.tuples(st.none() | st.sampled_from(PROCESSORS), st.none() | st.text()),
     )
     def test_a_mark_reads_back_as_it_was_printed(self, instants, partition, names):
         clock = Clock(
@@ -164,6 +172,12 @@ class TestClock:
                 "partion: no such field; did you mean 'partition'?",
             ),
             ({"occurred_at": 5, "partition": -1}, "bad_value", "partition: -1 is no whole number from 0"),
+            (
+                {"occurred_at": 5, "processor": "member"},
+                "bad_value",
+                "processor: \"member\" is none of members, companies, desk, digests; did you mean 'members'?",
+            ),
+            ({"occurred_at": 5, "processor": 5}, "bad_value", "processor: 5 is no text"),
             (
                 {"occurred_at": 2**62},
                 "bad_value",
@@ -240,6 +254,25 @@ class TestBadLines:
             message=message,
             raw=text.encode(),
         )
+
+    @pytest.mark.parametrize(
+        ("text", "arrived_at", "occurred_at"),
+        [
+            (line(chanel=1), NOW_MS, NOW_MS),
+            (line(chanel=1, arrived_at=NOW_MS + 5), NOW_MS + 5, NOW_MS),
+            (line(topic="actvity", arrived_at=NOW_MS + 5), NOW_MS + 5, NOW_MS),
+            (line(arrived_at="oops"), NOW_MS, NOW_MS),
+            (line(occurred_at="oops", arrived_at=NOW_MS + 5), NOW_MS + 5, None),
+            (json.dumps({"topic": "clock", "occurred_at": NOW_MS, "partition": "x"}), NOW_MS, NOW_MS),
+            (json.dumps({"topic": "clock", "occurred_at": [], "arrived_at": 7}), 7, None),
+            ("{}", None, None),
+            ("x", None, None),
+        ],
+    )
+    def test_its_place_in_time_is_known_as_far_as_it_can_be_read(self, text, arrived_at, occurred_at):
+        found = bad(text)
+        assert (found.arrived_at, found.occurred_at) == (arrived_at, occurred_at)
+        assert found.letter.occurred_at == occurred_at
 
     def test_its_place_in_kafka_is_kept_where_the_line_has_it(self):
         letter = bad(line(partition=3, offset=9, channel="FAX")).letter
