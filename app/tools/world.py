@@ -27,6 +27,8 @@ from app.wire.codec import shipped_codec
 from app.wire.hops import read_hop
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from app.domain.entity import Core, Deadlines, Entities
     from app.domain.playbook_set import PlaybookSet
 
@@ -71,19 +73,28 @@ class World:
     With a partition, a processor has an engine for it, which fires timers `grace_ms` behind its own time, as a worker's
     does. There nothing crosses by itself: what did cross lies among the lines, as the internal topics recorded it.
 
-    `members`: the rules of members, where they are watched (`app.domain.explain`).
+    `members`: the rules of members, where they are watched (`app.domain.explain`). `left_alone`: keys of entities whose
+    timers do not fire, as in a worker in which they failed.
     """
 
-    def __init__(self, playbooks: PlaybookSet, grace_ms: int, members: MemberCore | None = None) -> None:
+    def __init__(
+        self,
+        playbooks: PlaybookSet,
+        grace_ms: int,
+        members: MemberCore | None = None,
+        left_alone: Iterable[str] = (),
+    ) -> None:
         self._cores: dict[str, Core[Any]] = {
             DESK: DeskCore(playbooks),
             COMPANIES: CompanyCore(playbooks),
             DIGESTS: DigestCore(playbooks),
             MEMBERS: members or MemberCore(playbooks),
         }
+        self._left_alone = frozenset(left_alone)
         self._sink = Sink()
         self._grace_ms = grace_ms
         self._time_ms = 0
+        self._passed_ms: dict[int, int] = {}
         self._instant_ms = 0
         self._reached_ms = 0
         self._requests: dict[str, TransferQueued] = {}
@@ -122,13 +133,20 @@ class World:
         self._drop_crossings()
 
     def pass_time(self, until_ms: int, partition: int | None = None) -> None:
-        """Time passes until all timers due by an instant have fired, the grace over."""
+        """Time passes until all timers due by an instant have fired, the grace over: everyone's, or one partition's.
+
+        That holds for a partition in which nothing has come yet, too.
+        """
+        time_ms = until_ms + self._grace_ms
         if partition is None:
             self.end_instant()
             self._reach(until_ms)
+            self._time_ms = max(self._time_ms, time_ms)
+        else:
+            self._passed_ms[partition] = max(self._passed_ms.get(partition, 0), time_ms)
         for (_, number), engine in list(self._partitions.items()):
             if partition in (None, number):
-                engine.move_time(until_ms + engine.grace_ms)
+                engine.move_time(time_ms)
         self._drop_crossings()
 
     def apply(self, record: Any, partition: int | None = None) -> None:
@@ -264,12 +282,14 @@ class World:
         engine = self._partitions.get((processor, partition))
         if engine is None:
             engine = self._partitions[processor, partition] = self._make_engine(processor, self._grace_ms)
-            engine.move_time(self._time_ms)
+            engine.move_time(max(self._time_ms, self._passed_ms.get(partition, 0)))
         return engine
 
     def _make_engine(self, processor: str, grace_ms: int) -> Engine[Any]:
         core = self._cores[processor]
-        return Engine(core, *self.hold(processor, core), self._sink, grace_ms=grace_ms)
+        engine = Engine(core, *self.hold(processor, core), self._sink, grace_ms=grace_ms)
+        engine.spoilt |= self._left_alone
+        return engine
 
 
 def addressee(record: Any) -> tuple[str, str]:
