@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+import traceback
 from collections import deque
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
+from app.domain.engine import TimerFailed
 from app.domain.errors import UserError
 from app.domain.outputs import DeadLetter, MemberSnapshot, Output
 from app.domain.sink import PageGone, Refused
 from app.playbooks.loader import load_playbooks
-from app.tools.world import MEMBERS, PROCESSORS, World
+from app.tools.event_file import check_output, open_events
+from app.tools.world import MEMBERS, World
 from app.wire.bad_record import BadRecord
 from app.wire.instants import parse_instant
 from app.wire.lines import BadLine, Clock, Line, format_record, parse_line
@@ -20,12 +23,15 @@ from app.wire.topics import RANK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from app.domain.engine import Mark
     from app.domain.playbook_set import PlaybookSet
 
+log = logging.getLogger(__name__)
+
 DEFAULT_GRACE_MS = 2_000
-_STDIN = "-"
+_LONGEST_TRACE = 4_000
 
 
 @dataclass
@@ -62,8 +68,9 @@ def run(
         grace_ms: REENGAGE_GRACE, for lines that name a partition.
 
     Raises:
-        UserError: `bad-instant`, `unreadable-file`. UserErrors: what is wrong with the playbooks.
+        UserError: `bad-instant`, `unreadable-file`, `closed-output`. UserErrors: what is wrong with the playbooks.
     """
+    check_output()
     until_ms = None if until is None else _parse_until(until)
     compiled = load_playbooks(playbooks)
     with open_events(events) as lines:
@@ -89,68 +96,113 @@ def simulate(
     Lines are applied by (arrived_at, topic rank, number), or as they stand; `until_ms` leaves out later ones and then
     fires the timers due by it. `grace_ms` holds for partitions, which only lines `in_order` have.
     `world`: one made for this, in which somebody is watched.
+
+    As the worker does, it decides again without a record, or an entity's timers, in which the rules failed by a bug of
+    ours; in a world that is watched such a bug is raised, for what was told cannot be taken back.
     """
-    played = _Simulation(world or World(playbooks, grace_ms), in_order=in_order)
-    found = played.read(lines, until_ms)
+    good: list[Line | Clock] = []
+    bad: list[DeadLetter] = []
+    for line in _read(lines, until_ms, in_order=in_order):
+        if isinstance(line, BadLine):
+            bad.append(line.letter)
+        else:
+            good.append(line)
+    left_alone: set[str] = set()
+    while True:
+        played = _Simulation(
+            world or World(playbooks, grace_ms, left_alone=left_alone), bad, in_order=in_order
+        )
+        try:
+            return played.play(good, until_ms)
+        except UserError:
+            raise
+        except Exception as bug:
+            if world is not None:
+                raise
+            if isinstance(bug, TimerFailed) and bug.key not in left_alone:
+                log.exception("%s: the rules failed in a timer, which is left alone", bug.key)
+                left_alone.add(bug.key)
+            elif (spoilt := played.last) is not None:
+                log.exception("line %d: the rules failed", spoilt.number)
+                letter = spoilt.dead_letter("internal", "")
+                letter.message = "".join(traceback.format_exception(bug))[-_LONGEST_TRACE:]
+                bad.append(letter)
+                good.remove(spoilt)
+            else:
+                raise
+
+
+def _read(
+    lines: Iterable[str | bytes], until_ms: int | None, *, in_order: bool
+) -> Iterator[Line | Clock | BadLine]:
+    """The lines up to the end, those that are blank left out."""
+    for number, text in enumerate(lines, 1):
+        line: Line | Clock | BadLine | None
+        try:
+            line = parse_line(text, number, internal=in_order)
+        except BadLine as bad:
+            line = bad
+        if line is None:
+            continue
+        place_ms = _place_ms(line, in_order=in_order)
+        if until_ms is None or place_ms is None or place_ms <= until_ms:
+            yield line
+
+
+def _place_ms(line: Line | Clock | BadLine, *, in_order: bool) -> int | None:
+    """Where in time a line stands; a clock line at the last instant to which it takes everyone. None: nobody knows."""
     if in_order:
-        played.play_as_they_stand(found)
-    else:
-        played.play_by_arrival(found)
-    played.end(until_ms)
-    return played.result()
+        return line.occurred_at
+    if isinstance(line, Clock):
+        return max(line.arrived_at, line.occurred_at)
+    return line.arrived_at
 
 
 class _Simulation:
-    """One run over the lines."""
+    """One run over the lines. `last` is the record that was being applied, or the one before."""
 
-    def __init__(self, world: World, *, in_order: bool) -> None:
+    def __init__(self, world: World, bad: list[DeadLetter], *, in_order: bool) -> None:
         self._world = world
         self._in_order = in_order
-        self._dead_letters: list[DeadLetter] = []
+        self._dead_letters = list(bad)
         self._outputs: list[Output] = []
         self._snapshots: dict[str, MemberSnapshot] = {}
-        self._last: Line | None = None
+        self.last: Line | None = None
 
-    def read(self, lines: Iterable[str | bytes], until_ms: int | None) -> Iterator[Line | Clock]:
-        """The good lines up to the end; the bad ones become dead letters and move nothing."""
-        for number, text in enumerate(lines, 1):
-            try:
-                line = parse_line(text, number, internal=self._in_order)
-            except BadLine as bad:
-                if until_ms is None or not _is_later(bad, until_ms):
-                    self._dead_letters.append(bad.letter)
-                continue
-            if line is None or (until_ms is not None and self._place_ms(line) > until_ms):
-                continue
-            if isinstance(line, Line) or line.processor in (None, *PROCESSORS):
-                yield line
+    def play(self, lines: list[Line | Clock], until_ms: int | None) -> Simulated:
+        """All of it; what came out."""
+        if self._in_order:
+            self.play_as_they_stand(lines)
+        else:
+            self.play_by_arrival(lines)
+        self.end(until_ms)
+        return self.result()
 
-    def play_by_arrival(self, lines: Iterable[Line | Clock]) -> None:
+    def play_by_arrival(self, lines: list[Line | Clock]) -> None:
         """Every line moves time for everyone to its arrived_at, and is then applied."""
         world = self._world
         for line in sorted(lines, key=_arrival):
             world.move_time(line.arrived_at)
             if isinstance(line, Clock):
                 world.move_time(line.occurred_at)
+                self._take()
             else:
-                world.apply(line.record)
-            self._take(line)
+                self._apply(line)
 
-    def play_as_they_stand(self, lines: Iterable[Line | Clock]) -> None:
+    def play_as_they_stand(self, lines: list[Line | Clock]) -> None:
         """Every line moves time to its occurred_at: its partition's, or everyone's if it names none."""
-        standing = list(lines)
-        marks = _marks(standing)
+        marks = _marks(lines)
         world = self._world
         for (processor, number), ahead in marks.items():
             world.limit(processor, number, ahead[0])
-        for line in standing:
+        for line in lines:
             partition = line.partition
             if isinstance(line, Line):
                 if partition is None:
                     world.move_time(line.occurred_at)
                 else:
                     world.move_partition(line.record, partition)
-                world.apply(line.record, partition)
+                self._apply(line, partition)
             elif partition is not None and line.mark_due is not None:
                 processor = line.processor or MEMBERS
                 ahead = marks[processor, partition]
@@ -158,14 +210,14 @@ class _Simulation:
                 world.limit(processor, partition, ahead[0] if ahead else None)
             else:
                 world.pass_time(line.occurred_at, partition)
-            self._take(line)
+            self._take()
 
     def end(self, until_ms: int | None) -> None:
         """Nothing more comes, until an instant if one is given."""
         self._world.end_instant()
         if until_ms is not None:
             self._world.pass_time(until_ms)
-        self._take(None)
+        self._take()
 
     def result(self) -> Simulated:
         """Everything, in order."""
@@ -174,14 +226,13 @@ class _Simulation:
         snapshots = [snapshot for _, snapshot in sorted(self._snapshots.items())]
         return Simulated(self._dead_letters, self._outputs, snapshots)
 
-    def _place_ms(self, line: Line | Clock) -> int:
-        """Where in time a line stands; a clock line there where it takes everyone."""
-        return line.occurred_at if self._in_order or isinstance(line, Clock) else line.arrived_at
+    def _apply(self, line: Line, partition: int | None = None) -> None:
+        self.last = line
+        self._world.apply(line.record, partition)
+        self._take()
 
-    def _take(self, line: Line | Clock | None) -> None:
+    def _take(self) -> None:
         """Sort what one line has set off."""
-        if isinstance(line, Line):
-            self._last = line
         for output in self._world.take():
             if isinstance(output, MemberSnapshot):
                 self._snapshots[output.member_id] = output
@@ -189,8 +240,8 @@ class _Simulation:
                 self._snapshots.pop(output.member_id, None)
             elif not isinstance(output, Refused):
                 self._outputs.append(output)
-            elif self._last is not None:
-                self._dead_letters.append(self._last.dead_letter(output.error, output.message))
+            elif self.last is not None:
+                self._dead_letters.append(self.last.dead_letter(output.error, output.message))
 
 
 def _arrival(line: Line | Clock) -> tuple[int, int, int]:
@@ -212,27 +263,12 @@ def _marks(lines: list[Line | Clock]) -> dict[tuple[str, int], deque[Mark]]:
     return marks
 
 
-def _is_later(bad: BadLine, until_ms: int) -> bool:
-    """Whether a bad line is known to stand behind the end; the instant of one in the future says nothing of that."""
-    return bad.occurred_at is not None and bad.occurred_at > until_ms and bad.error != "in_the_future"
-
-
 def _parse_until(text: str) -> int:
     try:
         return parse_instant(text, "--until")
     except BadRecord as bad:
         hint = "write it as 2026-01-05T10:00:00Z"
         raise UserError("bad-instant", "--until", f"{text!r} is no instant", hint) from bad
-
-
-def open_events(events: Path | str) -> BinaryIO:
-    """The file of lines, or standard input for `-`; raises UserError `unreadable-file`."""
-    if str(events) == _STDIN:
-        return sys.stdin.buffer
-    try:
-        return Path(events).open("rb")
-    except OSError as error:
-        raise UserError("unreadable-file", str(events), f"cannot be read: {error.strerror}") from None
 
 
 def _print(records: Iterable[Any]) -> None:

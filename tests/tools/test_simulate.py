@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.errors import UserError, UserErrors
+from app.domain.members import MemberCore
 from app.playbooks.loader import load_playbooks
 from app.tools.simulate import Simulated, run, simulate
+from app.tools.world import World
 from app.wire.instants import LAST_INSTANT_MS
 from app.wire.lines import format_record
 
@@ -132,6 +134,14 @@ class TestPartitions:
     def test_a_clock_line_without_partition_is_for_all(self):
         assert ADDED_ON_7 in tags(played(line(0, partition=0), clock(7), in_order=True))
 
+    @pytest.mark.parametrize("fields", [{}, {"partition": 0}])
+    def test_a_clock_line_that_comes_first_holds_for_a_partition_too(self, fields: dict[str, int]):
+        assert ADDED_ON_7 in tags(played(clock(7, **fields), line(0, partition=0), in_order=True))
+        assert ADDED_ON_7 not in tags(played(clock(6.99, **fields), line(0, partition=0), in_order=True))
+
+    def test_but_not_for_another_partition(self):
+        assert ADDED_ON_7 not in tags(played(clock(7, partition=1), line(0, partition=0), in_order=True))
+
     def test_a_mark_fires_timers_up_to_it_exclusive_whatever_the_time(self):
         lines = [line(0, member, partition=0) for member in ("a", "b", "c")]
         mark = clock(9, partition=0, processor="members", mark_due=instant(7), mark_entity="b")
@@ -196,10 +206,36 @@ class TestEnd:
         simulated = played(line(0), line(9, "m2"), clock(50), until_ms=instant(8), in_order=in_order)
         assert {member for _, member, *_ in tags(simulated)} == {"m1"}
 
-    def test_later_bad_lines_too(self):
+    @pytest.mark.parametrize("in_order", [True, False])
+    def test_later_bad_lines_too(self, in_order: bool):
         bad = line(9, channel="FAX")
-        assert played(bad, until_ms=instant(8)).dead_letters == []
-        assert len(played(bad, until_ms=instant(10)).dead_letters) == 1
+        assert played(bad, until_ms=instant(8), in_order=in_order).dead_letters == []
+        assert len(played(bad, until_ms=instant(10), in_order=in_order).dead_letters) == 1
+
+    @pytest.mark.parametrize(
+        ("fields", "until", "is_left_out"),
+        [
+            ({"chanel": 1, "occurred_at": instant(4), "arrived_at": instant(19)}, 9, True),
+            ({"occurred_at": instant(19.1), "arrived_at": instant(19)}, 9, True),
+            ({"occurred_at": instant(19.1), "arrived_at": instant(4)}, 9, False),
+            ({"chanel": 1, "occurred_at": instant(5), "arrived_at": instant(4.9)}, 4.95, False),
+            ({"occurred_at": instant(19), "arrived_at": "oops"}, 9, True),
+            ({"occurred_at": instant(4), "arrived_at": "oops"}, 9, False),
+            ({"occurred_at": "oops", "arrived_at": instant(19)}, 9, True),
+            ({"occurred_at": "oops"}, 9, False),
+        ],
+    )
+    def test_bad_lines_stand_where_good_ones_would(
+        self, fields: dict[str, Any], until: float, is_left_out: bool
+    ):
+        simulated = played(line(0), {**line(0), **fields}, until_ms=instant(until))
+        assert len(simulated.dead_letters) == (0 if is_left_out else 1)
+
+    @pytest.mark.parametrize(("occurred", "arrived"), [(4, 19), (19, 4)])
+    def test_a_clock_line_that_would_take_everyone_further_is_left_out(self, occurred: float, arrived: float):
+        lines = line(0), clock(occurred, arrived_at=instant(arrived))
+        assert ADDED_ON_7 not in tags(played(*lines, until_ms=instant(6)))
+        assert ADDED_ON_7 in tags(played(*lines, until_ms=instant(19)))
 
 
 class TestDeadLetters:
@@ -237,6 +273,49 @@ class TestDeadLetters:
         simulated = simulate(["", json.dumps(line(0)), "  \n", "{"], PLAYBOOKS)
         assert simulated.outputs[0].cause == "line-2"
         assert [letter.source_line for letter in simulated.dead_letters] == [4]
+
+
+class TestBugs:
+    """What comes of a bug in the rules."""
+
+    @pytest.fixture(autouse=True)
+    def _rules_fail(self, monkeypatch: pytest.MonkeyPatch):
+        apply, fire = MemberCore.apply, MemberCore.fire
+
+        def failing_apply(core: MemberCore, member: Any, record: Any, sink: Any) -> bool:
+            applied = apply(core, member, record, sink)
+            if getattr(record, "type", None) == "broken.record":
+                raise RuntimeError("no such luck")
+            return applied
+
+        def failing_fire(core: MemberCore, member: Any, until_ms: int, sink: Any) -> None:
+            if member.key == "broken":
+                raise RuntimeError("no such luck")
+            fire(core, member, until_ms, sink)
+
+        monkeypatch.setattr(MemberCore, "apply", failing_apply)
+        monkeypatch.setattr(MemberCore, "fire", failing_fire)
+
+    @pytest.mark.parametrize("in_order", [True, False])
+    def test_a_record_that_sets_one_off_is_a_dead_letter_and_the_member_is_as_before(self, in_order: bool):
+        lines = line(0), line(9, type="broken.record"), line(1, "m2"), clock(20)
+        simulated = played(*lines, in_order=in_order)
+        (letter,) = simulated.dead_letters
+        assert (letter.source_line, letter.error, letter.key) == (2, "internal", "m1")
+        assert (letter.occurred_at, "no such luck" in letter.message) == (instant(9), True)
+        without = played(lines[0], {"topic": "clock", "occurred_at": 0}, *lines[2:], in_order=in_order)
+        assert simulated.outputs == without.outputs
+
+    @pytest.mark.parametrize("fields", [{}, {"partition": 0}])
+    def test_timers_that_set_one_off_are_left_alone(self, fields: dict[str, int]):
+        lines = line(0, "broken", **fields), line(0, **fields), clock(30), line(31, "broken", **fields)
+        simulated = played(*lines[:3], in_order=True)
+        assert simulated.dead_letters == []
+        assert [member for day, member, *_ in tags(simulated) if day == 7] == ["m1"]
+
+    def test_in_a_world_that_is_watched_it_is_raised(self):
+        with pytest.raises(RuntimeError, match="no such luck"):
+            played(line(0, type="broken.record"), world=World(PLAYBOOKS, 0))
 
 
 class TestSnapshots:
@@ -279,10 +358,11 @@ class TestRun:
         assert run("-", None) == 0
         assert len(capsys.readouterr().out.splitlines()) == 4
 
-    def test_a_file_that_is_not_there_is_a_persons_mistake(self, tmp_path: Path):
+    def test_where_nothing_can_be_printed_nothing_is_begun(self, events: Path, monkeypatch):
+        monkeypatch.setattr("sys.stdout", None)
         with pytest.raises(UserError) as caught:
-            run(tmp_path / "none.jsonl", None)
-        assert caught.value.reference == "unreadable-file"
+            run(events, None)
+        assert (caught.value.reference, caught.value.place) == ("closed-output", "standard output")
 
     def test_so_is_an_instant_that_is_none(self, events: Path):
         with pytest.raises(UserError) as caught:

@@ -12,13 +12,13 @@ from app.playbooks.loader import load_playbooks
 from app.playbooks.problems import nearest
 from app.playbooks.sources import Sources
 from app.service.client import broker_errors
+from app.tools.event_file import check_output, open_events
 from app.tools.explain.form import Form
 from app.tools.explain.from_file import play_file
 from app.tools.explain.from_topics import member_topics
 from app.tools.explain.jsonlines import JsonTeller
 from app.tools.explain.telling import Subject, Teller
 from app.tools.explain.text import TextTeller
-from app.tools.simulate import open_events
 from app.wire.bad_record import BadRecord
 from app.wire.instants import parse_calendar_instant
 
@@ -51,13 +51,14 @@ def run(
         form: of what is printed.
 
     Raises:
-        UserError: `explain-what`, `unknown-member`, `unknown-playbook`, `bad-instant`, `unreadable-file`, and what `broker_errors`
-            raises. UserErrors: what is wrong with the playbooks, or `missing-topic`.
+        UserError: `explain-what`, `unknown-member`, `unknown-playbook`, `bad-instant`, `unreadable-file`, `closed-output`,
+            and what `broker_errors` raises. UserErrors: what is wrong with the playbooks, or `missing-topic`.
     """
     if in_order and events is None:
         raise UserError(
             "explain-what", "--in-order", "is for a file of lines", "add --events FILE, or leave it out"
         )
+    check_output()
     at_ms = None if at is None else _parse_at(at)
     playbooks = load_playbooks(settings.playbooks)
     _check_focus(playbooks, why_not)
