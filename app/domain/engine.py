@@ -130,7 +130,8 @@ class Engine(Generic[E]):
                 self.core.fire(entity, due_ms, self.sink)
             self.entities.keep(entity)
             self._settle(entity)
-        except (StoreError, UserError):
+        except (StoreError, UserError, OSError):
+            # Neither a store nor a standard output that fails is a bug in the rules.
             raise
         except Exception as bug:
             raise TimerFailed(key) from bug

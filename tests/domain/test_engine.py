@@ -3,6 +3,8 @@
 import pytest
 
 from app.domain.engine import TimerFailed
+from app.domain.entity import StoreError
+from app.domain.errors import UserError
 from app.domain.memory import MemoryDeadlines
 from tests.domain.conftest import Story, days, re_engager, told
 
@@ -130,6 +132,20 @@ class TestFailingTimers:
         with pytest.raises(TimerFailed) as caught:
             story.until(8)
         assert caught.value.key == "m1"
+
+    @pytest.mark.parametrize(
+        "error", [BrokenPipeError(), StoreError("gone", damaged=False), UserError("r", "p", "x")]
+    )
+    def test_what_fails_outside_the_rules_is_no_bug_of_theirs(
+        self, story: Story, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ):
+        def fail(*_: object) -> None:
+            raise error
+
+        story.activity(0)
+        monkeypatch.setattr(story.core, "fire", fail)
+        with pytest.raises(type(error)):
+            story.until(8)
 
     def test_a_spoilt_entity_holds_up_nobody(self, story: Story):
         story.activity(0, "m1")
