@@ -144,12 +144,12 @@ def _read(
             line = bad
         if line is None:
             continue
-        place_ms = _place_ms(line, in_order=in_order)
-        if until_ms is None or place_ms is None or place_ms <= until_ms:
+        stands_ms = place_ms(line, in_order=in_order)
+        if until_ms is None or stands_ms is None or stands_ms <= until_ms:
             yield line
 
 
-def _place_ms(line: Line | Clock | BadLine, *, in_order: bool) -> int | None:
+def place_ms(line: Line | Clock | BadLine, *, in_order: bool) -> int | None:
     """Where in time a line stands; a clock line at the last instant to which it takes everyone. None: nobody knows."""
     if in_order:
         return line.occurred_at

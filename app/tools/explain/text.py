@@ -23,6 +23,9 @@ _INDENT = "    "
 _SPANS = (".threshold_ms",)
 """Paths that end like this hold spans; other times kept are instants."""
 
+_NEVER_EMPTY = ("scores.", "profile.consents.")
+"""Paths of values of which 0 and False say something too."""
+
 _BUG = "all conditions hold, and yet it did not happen: please report this"
 
 
@@ -145,8 +148,9 @@ class TextTeller:
             missed.setdefault(f"{who}: {reason}", []).append(considered.outcome.says)
         for reason, outcomes in missed.items():
             yield f"not: {', '.join(outcomes)}{reason}"
-        if not step.outputs and step.changes:
-            yield f"kept: {', '.join(step.changes)}"
+        kept = [path for path, values in step.changes.items() if any(_says(path, each) for each in values)]
+        if kept and not step.outputs:
+            yield f"kept: {', '.join(kept)}"
 
     def _conditions(self, considered: Considered) -> Iterator[str]:
         for condition in considered.conditions:
@@ -183,8 +187,13 @@ def _facts(standing: Standing) -> Iterator[str]:
     for workflow_id, opened_ms in standing.workflows.items():
         yield f"workflow {workflow_id} open since {_instant(opened_ms)}"
     for path, value in standing.facts.items():
-        if value or path.startswith("scores."):
+        if _says(path, value):
             yield f"{path} = {_value(path, value)}"
+
+
+def _says(path: str, value: Any) -> bool:
+    """Whether a value kept is more than the absence of one."""
+    return bool(value) or (value is not None and path.startswith(_NEVER_EMPTY))
 
 
 def _effect(considered: Considered) -> str:

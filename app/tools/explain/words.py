@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from app.domain.crossings import MemberMoved
+from app.domain.engagement_state import decode_engagements
 from app.wire.codec import shipped_codec
 
 _FIRST = {
@@ -57,6 +59,8 @@ _ELSEWHERE = frozenset(
 def record_words(record: Any) -> str:
     """`activity article.read APP attributes={"step":"x"}`; fields that say nothing are left out."""
     fields = shipped_codec().to_json(record)
+    if isinstance(record, MemberMoved) and record.engagements is not None:
+        fields["engagements"] = sorted(decode_engagements(record.engagements))
     first, apart = _FIRST.get(record.topic, ()), _APART.get(record.topic, ())
     words = [record.topic, *(text for name in first if (text := _plain(fields[name])))]
     words += [

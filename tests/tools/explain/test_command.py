@@ -210,6 +210,42 @@ def test_a_session_that_is_for_never_is_told_with_its_timer(tmp_path):
     assert "tracks.progress.due_ms = an instant after 9999" in printed
 
 
+def test_what_a_merge_brings_is_named(tmp_path):
+    file = tmp_path / "merged.jsonl"
+    file.write_text(
+        '{"topic":"engagement","member_id":"m2","engagement_id":"e1","type":"ACTIVATED",'
+        '"occurred_at":"2026-01-05T10:00:00Z"}\n'
+        '{"topic":"profile","member_id":"m2","merged_into":"m1","occurred_at":"2026-01-05T11:00:00Z"}\n',
+        "utf-8",
+    )
+    printed, _, _ = explain(str(file), "m1")
+    assert 'internal-member-moved from_member_id=m2 seen=true engagements=["e1"]' in printed
+
+
+def test_a_refusal_is_told_and_what_was_never_said_is_not(tmp_path):
+    file = tmp_path / "profile.jsonl"
+    common = '{"topic":"profile","member_id":"m1","occurred_at":"2026-01-05T1'
+    file.write_text(
+        f'{common}0:00:00Z","time_zone":"UTC"}}\n{common}1:00:00Z","consents":{{"EMAIL":false}}}}\n', "utf-8"
+    )
+    printed, _, _ = explain(str(file), "m1")
+    assert "    profile.consents.EMAIL = False\n" in printed
+    assert "kept: profile.consents.EMAIL\n" in printed
+    assert "snoozed" not in printed
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_before_the_first_line_of_a_member_it_is_said_which_that_is(events, in_order):
+    options = ["--in-order"] if in_order else []
+    _, said, code = explain(events, "m2", "--at", "2026-01-14T00:00:00Z", *options)
+    assert (code, said.splitlines()[0]) == (
+        2,
+        "error[unknown-member] m2: no line about this member is as early as --at; the first is of 2026-01-15T14:00:00.000Z",
+    )
+    _, said, _ = explain(events, "m22", "--at", "2026-01-16T00:00:00Z", *options)
+    assert said.startswith("error[unknown-member] m22: no line is about this member")
+
+
 def test_spans_and_instants_of_what_is_known_read_as_such(tmp_path):
     file = tmp_path / "coached.jsonl"
     common = '{"topic":"engagement","member_id":"m1","engagement_id":"e1"'
