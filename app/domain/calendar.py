@@ -111,8 +111,9 @@ def next_change_ms(after_ms: int, minutes: Iterable[int], zone: ZoneInfo) -> int
 def is_public_holiday(day: date, country: str | None, region: str | None) -> bool:
     """Whether nobody works on that day there. False without a country and for one nobody knows.
 
-    `country` is an ISO 3166-1 code, `region` a subdivision's code or name, alone or behind the country's (`BY`,
-    `DE-BY`, `Bavaria`); an unknown one leaves the whole country's holidays.
+    `country` is an ISO 3166-1 code, `region` a subdivision's code, alone or behind the country's, or its name as the
+    package `holidays` has it, mostly in the country's own language: `BY`, `DE-BY`, `Bayern`. Capitals make no
+    difference. An unknown one leaves the whole country's holidays.
     """
     if country is None:
         return False
@@ -127,11 +128,17 @@ def public_holidays(country: str, region: str | None) -> HolidayBase | None:
         return None
     from holidays import country_holidays  # noqa: PLC0415  it takes a while, and many runs need no holidays
 
-    subdivision = (region or "").upper().removeprefix(f"{country}-")
-    for known_as in (region, subdivision):
-        with suppress(NotImplementedError):
-            return country_holidays(country, subdiv=known_as or None)
-    return country_holidays(country)
+    whole = country_holidays(country)
+    if region is None:
+        return whole
+    wanted = (
+        region.casefold().removeprefix(f"{country}-".casefold()).removeprefix(f"{whole.country}-".casefold())
+    )
+    names = {name.casefold(): name for name in (*whole.subdivisions_aliases, *whole.subdivisions)}
+    # The package knows some names besides, of subdivisions there were.
+    with suppress(NotImplementedError):
+        return country_holidays(country, subdiv=names.get(wanted, region) or None)
+    return whole
 
 
 @cache
