@@ -24,9 +24,7 @@ def open_events(events: Path | str) -> Iterator[Iterator[bytes]]:
 
 def _open(events: Path | str) -> BinaryIO:
     if str(events) == _STDIN:
-        if sys.stdin is None:
-            hint = "name a file, or leave standard input open"
-            raise UserError("unreadable-file", _STDIN, "standard input is closed", hint)
+        check_input()
         return sys.stdin.buffer
     try:
         return Path(events).open("rb")
@@ -43,6 +41,13 @@ def _lines(file: BinaryIO, events: Path | str) -> Iterator[bytes]:
 
 def _unreadable(events: Path | str, error: OSError) -> UserError:
     return UserError("unreadable-file", str(events), f"cannot be read: {error.strerror}")
+
+
+def check_input() -> None:
+    """Raise UserError `unreadable-file` where standard input was closed before the start."""
+    if sys.stdin is None:
+        hint = "name a file, or leave standard input open"
+        raise UserError("unreadable-file", _STDIN, "standard input is closed", hint)
 
 
 def check_output() -> None:

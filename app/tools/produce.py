@@ -21,6 +21,7 @@ from app.broker.rights import Operation
 from app.domain.errors import UserError
 from app.service.client import broker_errors, make_codec, partition_counts
 from app.service.settings import Settings
+from app.tools.event_file import check_input
 from app.tools.ordered_send import OrderedSender, Outgoing
 from app.wire.bad_record import BadRecord
 from app.wire.codec import Codec
@@ -224,6 +225,7 @@ class _Wire:
 @contextmanager
 def _descriptor(source: Path | str) -> Iterator[int]:
     if source == "-":
+        check_input()
         yield sys.stdin.fileno()
         return
     if Path(source).is_dir():

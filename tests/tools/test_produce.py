@@ -16,6 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from app.domain.errors import UserError, UserErrors
 from app.service.client import partition_counts
+from app.service.settings import load_settings
 from app.tools import produce
 from app.wire.codec import shipped_codec
 from app.wire.partitioner import murmur2_partition
@@ -175,6 +176,13 @@ def test_a_file_that_cannot_be_read_is_named(bare_settings, tmp_path, name):
     with pytest.raises(UserError) as caught:
         produce.run(bare_settings, path)
     assert (caught.value.reference, caught.value.place) == ("unreadable-file", str(path))
+
+
+def test_so_is_a_standard_input_that_is_closed(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(UserError) as caught:
+        produce.run(load_settings({"REENGAGE_BROKER": "127.0.0.1:1"}, tmp_path), "-")
+    assert (caught.value.reference, caught.value.place) == ("unreadable-file", "-")
 
 
 def test_a_line_of_a_pipe_is_sent_before_the_next_one_comes(settings, read_topics, eventually, tmp_path):
