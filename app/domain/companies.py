@@ -47,9 +47,13 @@ SLICE = 20
 
 
 class CompanyCore:
-    """Satisfies `entity.Core` for companies. Holds settings and nothing else; one serves any number of engines."""
+    """Satisfies `entity.Core` for companies. Holds settings and nothing else; one serves any number of engines.
 
-    def __init__(self, playbooks: PlaybookSet) -> None:
+    `at_once`: how many are released in one go.
+    """
+
+    def __init__(self, playbooks: PlaybookSet, at_once: int = SLICE) -> None:
+        self._at_once = at_once
         self.playbooks_hash = playbooks.hash
         self._playbooks = {each.name: each for each in playbooks.playbooks if isinstance(each, HighIntent)}
 
@@ -68,9 +72,9 @@ class CompanyCore:
                 raise TypeError(f"no record of a company: {record!r}")
 
     def fire(self, entity: Company, until_ms: int, sink: Sink) -> None:
-        """Release those due by an instant, up to `SLICE` of them; the others are due the instant after it."""
+        """Release those due by an instant, so many at once; the others are due the instant after it."""
         head = entity.head
-        for _ in range(SLICE):
+        for _ in range(self._at_once):
             release = min(head.releases, key=lambda each: self._due_ms(entity, each), default=None)
             if release is None or self._due_ms(entity, release) > until_ms:
                 break

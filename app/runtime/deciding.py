@@ -229,7 +229,7 @@ class Decider:
             if entity is not None and key not in self._engine.spoilt:
                 try:
                     self._engine.rearm(entity)
-                except (StoreError, UserError):
+                except (StoreError, UserError, OSError):
                     raise
                 except Exception as bug:
                     raise TimerFailed(key) from bug
@@ -258,8 +258,9 @@ class Decider:
                 self._apply_once(key, event, record)
             else:
                 self._engine.apply(key, event)
-        except (TimerFailed, Spoilt, StoreError, UserError):
-            # A state that cannot be read, or is of a newer Reengage, is no fault of the record that asked for it.
+        except (TimerFailed, Spoilt, StoreError, UserError, OSError):
+            # A state that cannot be read, or is of a newer Reengage, is no fault of the record that asked for it; nor is what the
+            # system refuses.
             raise
         except Exception as bug:
             log.exception("%s-%d offset %d: the rules failed", record.topic, self._partition, record.offset)

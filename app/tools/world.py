@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from app.domain.companies import CompanyCore
@@ -86,7 +87,8 @@ class World:
     ) -> None:
         self._cores: dict[str, Core[Any]] = {
             DESK: DeskCore(playbooks),
-            COMPANIES: CompanyCore(playbooks),
+            # Nobody waits for a turn here, and what is due by the end is to be done by then.
+            COMPANIES: CompanyCore(playbooks, at_once=sys.maxsize),
             DIGESTS: DigestCore(playbooks),
             MEMBERS: members or MemberCore(playbooks),
         }

@@ -108,12 +108,15 @@ def test_with_partitions_what_crossed_is_taken_as_it_was_recorded():
     assert nudges(play(*lines[:2], own, up, lines[2], in_order=True)) == [("ana", at(123))]
 
 
+@pytest.mark.parametrize("after", ["1h", "0s"])
 @pytest.mark.parametrize("members", [3, 60])
-def test_without_a_span_everybody_is_told_by_the_companys_record(members: int):
+def test_without_a_span_everybody_is_told_by_the_companys_record(members: int, after: str):
+    """With `0s` that is the last instant of the lines, too."""
     keys = {"name": "h", "kind": "high_intent", "deep_link": "app://x", "release": "0s"}
-    model = HighIntentModel.model_validate({**keys, "nudges": [{"after": "1h"}]})
+    model = HighIntentModel.model_validate({**keys, "nudges": [{"after": after}]})
     names = [f"m{number}" for number in range(members)]
     lines = [each for name in names for each in (maintenance(0, name), happened(1, "closed", name))]
     playbooks = PlaybookSet([model.compile()], PLAYBOOKS.policy)
-    shown = [json.dumps(line) for line in (*lines, company(60), clock(200))]
-    assert nudges(simulate(shown, playbooks)) == [(name, at(120)) for name in sorted(names)]
+    shown = [json.dumps(line) for line in (*lines, company(60), *([clock(200)] if after == "1h" else []))]
+    due = at(120 if after == "1h" else 60)
+    assert nudges(simulate(shown, playbooks)) == [(name, due) for name in sorted(names)]

@@ -10,12 +10,15 @@ from app.domain.explain.progress import ProgressExplainer
 from app.domain.explain.reactivation import ReactivationExplainer
 from app.domain.explain.reengager import ReengagerExplainer
 from app.domain.explain.score import ScoreExplainer
+from app.domain.outputs import WorkflowResolved
+from app.domain.workflow import ANY_KIND, MOVES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from app.domain.explain.considered import Considered
     from app.domain.member import Member
+    from app.domain.playbook import Playbook
     from app.domain.timers import Timer
     from app.domain.turn import Turn
 
@@ -48,6 +51,19 @@ class Explainer(Protocol):
     def decided_by(self, playbook: Any, output: Any) -> str:
         """Path of the key in the playbook that an output of its goes back to; empty: the playbook as a whole."""
 
+
+def decided_by(playbook: Playbook, output: Any) -> str:
+    """Path of the key behind an output of a playbook; empty: the playbook as a whole, or nothing that it says.
+
+    No key resolves what an operator, the member's leaving, or a playbook that is gone resolves.
+    """
+    if isinstance(output, WorkflowResolved) and output.resolution in _OF_NO_KEY:
+        return ""
+    explainer = EXPLAINERS.get(playbook.kind)
+    return "" if explainer is None else explainer.decided_by(playbook, output)
+
+
+_OF_NO_KEY = frozenset(move.name for move in MOVES if move.kind == ANY_KIND)
 
 EXPLAINERS: dict[str, Explainer] = {
     "reengager": ReengagerExplainer(),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from app.domain.explain.registry import EXPLAINERS
+from app.domain.explain.registry import decided_by
 from app.wire.codec import shipped_codec
 from app.wire.instants import format_instant
 
@@ -97,9 +97,7 @@ class JsonTeller:
         place = None
         playbook = self._subject.playbooks.by_name.get(output.playbook or "")
         if playbook is not None:
-            explainer = EXPLAINERS.get(playbook.kind)
-            key = "" if explainer is None else explainer.decided_by(playbook, output)
-            place = self._subject.sources.of_playbook(playbook.name, key)
+            place = self._subject.sources.of_playbook(playbook.name, decided_by(playbook, output))
         record = shipped_codec().to_json(output)
         return {"topic": output.topic, **record, "decided_by": _place(place)}
 

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from app.domain.explain.considered import span_text
-from app.domain.explain.registry import EXPLAINERS
+from app.domain.explain.registry import decided_by
 from app.domain.explain.step import APPLIED
 from app.tools.explain.words import record_words
 from app.wire.instants import format_instant
@@ -92,9 +92,7 @@ class TextTeller:
         subject = self._subject
         place = None
         if output.playbook is not None and (playbook := subject.playbooks.by_name.get(output.playbook)):
-            explainer = EXPLAINERS.get(playbook.kind)
-            key = "" if explainer is None else explainer.decided_by(playbook, output)
-            place = subject.sources.of_playbook(output.playbook, key)
+            place = subject.sources.of_playbook(output.playbook, decided_by(playbook, output))
         by = "" if output.playbook is None else f"  by {output.playbook}"
         at = "" if place is None else f"  [{place}]"
         change = ""
