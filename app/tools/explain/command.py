@@ -87,9 +87,9 @@ def _explain_file(
             grace_ms=grace_ms,
         )
     for letter in played.bad_lines:
-        print(
-            f"line {letter.source_line} is no valid record: {letter.error}: {letter.message}", file=sys.stderr
-        )
+        # A timer of somebody else may have made it, which the line only brought to fire.
+        what = "made a dead letter" if letter.error == "cascade_limit" else "is no valid record"
+        print(f"line {letter.source_line} {what}: {letter.error}: {letter.message}", file=sys.stderr)
     teller.end(standing_of(subject.playbooks, played.watched.member, played.time_ms))
 
 
