@@ -34,6 +34,14 @@ SESSION = f"test-{uuid.uuid4().hex[:8]}-"
 _numbers = itertools.count(1)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever asks for the session's broker is marked `broker`, so that all the others can be run without one."""
+    for item in items:
+        if "broker" in getattr(item, "fixturenames", ()):
+            item.add_marker("broker")
+
+
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Bootstrap servers of a real Kafka for the session: REENGAGE_BROKER, else in a container, else embedded."""
