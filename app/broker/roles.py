@@ -9,11 +9,10 @@ from dataclasses import dataclass
 
 from app.broker.rights import Operation, Resource, Right
 from app.domain.events import Activity
-from app.wire.topics import CROSSINGS, INPUTS_IN_ORDER, JOURNAL, RANK, changelog_of, load_topics
+from app.wire.topics import CROSSINGS, INPUTS_IN_ORDER, JOURNAL, PROCESSORS, RANK, changelog_of, load_topics
 
 OUTPUTS: tuple[str, ...] = tuple(name for name, topic in load_topics().items() if topic.role == "output")
-PROCESSORS: tuple[str, ...] = tuple(sorted({topic.processor for topic in load_topics().values()}))
-CHANGELOGS: tuple[str, ...] = tuple(changelog_of(processor) for processor in PROCESSORS)
+CHANGELOGS: tuple[str, ...] = tuple(changelog_of(processor) for processor in sorted(PROCESSORS))
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def worker_rights(names: Names, *, exactly_once: bool = True) -> list[Right]:
         Right(Operation.READ, Resource.GROUP, names.app),
     ]
     if exactly_once:
-        ids = tuple(f"{names.app}-{processor}-0" for processor in PROCESSORS)
+        ids = tuple(f"{names.app}-{processor}-0" for processor in sorted(PROCESSORS))
         rights.append(
             Right(Operation.WRITE, Resource.TRANSACTIONAL_ID, f"{names.app}-", prefixed=True, examples=ids)
         )
@@ -98,7 +97,7 @@ def replayer_rights(names: Names, *, diff: bool = True) -> list[Right]:
 
 def promoter_rights(names: Names) -> list[Right]:
     """What `replay --promote` needs besides: it writes what a worker does, deletes the old, and sees who reads it."""
-    ids = tuple(f"{names.app}-{processor}-0" for processor in PROCESSORS)
+    ids = tuple(f"{names.app}-{processor}-0" for processor in sorted(PROCESSORS))
     others = (f"{names.app}-readers",)
     return [
         *on_topics(Operation.READ, CHANGELOGS, names.prefix),

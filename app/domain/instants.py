@@ -8,6 +8,9 @@ HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 WEEK_MS = 7 * DAY_MS
 
+CLOCKS_APART_MS = 5 * MINUTE_MS
+"""How far ahead of the others one clock may run (contract 3)."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -64,8 +64,8 @@ def start_over(setup: SetUp, from_ms: int) -> None:
     again = setup.steps_again or {}
     steps = {step: _after(first_ms, again.get(step), from_ms) for step, first_ms in setup.steps.items()}
     setup.steps = {step: at_ms for step, at_ms in steps.items() if at_ms is not None}
-    setup.steps_again = {step: at_ms for step, at_ms in again.items() if at_ms > setup.steps.get(step, at_ms)}
-    setup.steps_again = setup.steps_again or None
+    later = {step: at_ms for step, at_ms in again.items() if at_ms > setup.steps.get(step, at_ms)}
+    setup.steps_again = later or None
     setup.completed_ms = completed_after(setup, from_ms)
     if setup.completed_ms is None or setup.completed_ms == setup.completed_again_ms:
         setup.completed_again_ms = None

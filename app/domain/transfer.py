@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from app.domain.crossings import TransferQueued, TransferWithdrawn
-from app.domain.instants import MINUTE_MS, iso_instant
+from app.domain.instants import CLOCKS_APART_MS, MINUTE_MS, iso_instant
 from app.domain.lifecycle import Move
 from app.domain.nudge_state import Message
 from app.domain.nudges import plan_nudge
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from app.domain.turn import Turn
 
 NONE, PENDING, WAITING, FAILED, DONE = "NONE", "PENDING", "WAITING", "FAILED", "DONE"
-
-CLOCKS_APART_MS = 5 * MINUTE_MS
-"""How far ahead of the others one clock may run."""
 
 OVERDUE_TIMER = "overdue"
 OVERDUE_TEMPLATE = "transfer_overdue"

@@ -38,7 +38,7 @@ DESK = "desk"
 COMPANIES = "companies"
 DIGESTS = "digests"
 PROCESSORS = (DESK, COMPANIES, DIGESTS, MEMBERS)
-"""Names of the processors, as the journal has them."""
+"""Names of the processors, as the journal has them, in the order in which those of one instant have their turn."""
 
 _ADDRESSEES: dict[type, tuple[str, str]] = {
     PoolCapacity: (DESK, "pool"),

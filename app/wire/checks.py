@@ -18,6 +18,7 @@ from app.domain.events import (
     ScoreCommand,
     TransferEvent,
 )
+from app.domain.instants import CLOCKS_APART_MS
 from app.wire.bad_record import BadRecord, key_text, nearest_hint, shown
 from app.wire.instants import LAST_INSTANT_MS, check_calendar, format_instant
 
@@ -27,7 +28,7 @@ OLDEST_MS = 946_684_800_000
 LAST_OCCURRED_MS = 250_246_627_199_999
 """The end of the year 9899: the longest span of a playbook, 36500 days, leads from it to a day that can still be written."""
 
-FUTURE_MS = 5 * 60 * 1000
+FUTURE_MS = CLOCKS_APART_MS
 """How far an instant may lie ahead of the append time, for clocks that differ."""
 
 LONGEST_ID = 256
