@@ -84,6 +84,11 @@ class Standby:
         return f"{self.unit[0]}-{self.unit[1]}"
 
     @property
+    def next_offset(self) -> int | None:
+        """Next changelog offset to apply; None while that is not known."""
+        return self.position if self.phase is Phase.FOLLOWING else None
+
+    @property
     def lag(self) -> int | None:
         """Committed changelog offsets not applied yet, by the last fetch; None while that is not known."""
         if self.phase is not Phase.FOLLOWING or self.end is None:

@@ -57,6 +57,7 @@ def health(intake: Intake) -> tuple[int, dict[str, Any]]:
                 "processor": processor,
                 "partition": number,
                 "phase": standby.phase.value,
+                "next_offset": standby.next_offset,
                 "lag_offsets": standby.lag,
             }
             for (processor, number), standby in sorted(intake.standbys.units.items())

@@ -4,6 +4,7 @@ import json
 import random
 import re
 import shutil
+import time
 import urllib.request
 from typing import Any, NamedTuple
 
@@ -11,6 +12,8 @@ import pytest
 from aiokafka import TopicPartition
 
 from app.service.worker import free_port
+from app.wire.instants import parse_instant
+from app.wire.topics import PROCESSORS, changelog_of
 from tests.integration.deployment import Deployment, Worker, until
 from tests.integration.faults import Faults
 from tests.integration.history import History, write_files
@@ -27,8 +30,9 @@ Unit = tuple[str, int]
 
 
 class Site(NamedTuple):
-    """A running worker, and where it answers."""
+    """A running worker of a deployment, and where it answers."""
 
+    deployment: Deployment
     worker: Worker
     port: int
 
@@ -45,17 +49,34 @@ class Site(NamedTuple):
         return {(each["processor"], each["partition"]) for each in self.health()["partitions"]}
 
     def wait_until_standing_by(self, units: int) -> None:
-        """Wait until it has everything of so many units that others own, and its own are idle."""
+        """Wait until it has done everything there is, and applied all that stands now of so many units of others.
 
-        def caught_up() -> bool:
-            report = self.health()
-            return (
-                report["status"] == "ready"
-                and [each["lag_offsets"] for each in report["standbys"]] == [0] * units
-                and all(each["caught_up_at"] for each in report["partitions"])
+        Ask whoever owns those first: what it has not done yet nobody can stand by for.
+        """
+        self.wait_until_idle()
+        # The lag that a standby tells is of its last fetch, and that may be from before the last commits.
+        ends = changelog_ends(self.deployment)
+
+        def has_all() -> bool:
+            standbys = self.health()["standbys"]
+            return len(standbys) == units and all(
+                (each["next_offset"] or 0) >= ends[each["processor"], each["partition"]] for each in standbys
             )
 
-        until(caught_up, f"{units} standbys without a lag")
+        until(has_all, f"{units} standbys that have everything")
+
+    def wait_until_idle(self) -> None:
+        """Wait until it has applied and committed all that had come to its partitions when this was asked."""
+        asked_ms = time.time_ns() // 1_000_000
+
+        def idle() -> bool:
+            report = self.health()
+            reached = [each["caught_up_at"] for each in report["partitions"]]
+            return report["status"] == "ready" and all(
+                at and parse_instant(at, "caught_up_at") > asked_ms for at in reached
+            )
+
+        until(idle, "an idle worker")
 
     def wait_until_owning(self, units: int) -> None:
         def owns() -> bool:
@@ -74,16 +95,23 @@ class Site(NamedTuple):
 
 def start(deployment: Deployment, name: str, faults: Faults | None = SMALL) -> Site:
     port = free_port()
-    return Site(deployment.start_worker("--port", str(port), data=name, faults=faults), port)
+    return Site(deployment, deployment.start_worker("--port", str(port), data=name, faults=faults), port)
+
+
+def changelog_ends(deployment: Deployment) -> dict[Unit, int]:
+    """How many offsets the changelog of each unit has."""
+    places = {
+        (name, n): TopicPartition(f"{deployment.prefix}{changelog_of(name)}", n)
+        for name in PROCESSORS
+        for n in range(deployment.partitions)
+    }
+    ends = deployment.end_offsets(list(places.values()))
+    return {unit: ends[place] for unit, place in places.items()}
 
 
 def changelog_end(deployment: Deployment) -> int:
     """How many offsets the changelogs of members have."""
-    places = [
-        TopicPartition(f"{deployment.prefix}internal-members-changelog", n)
-        for n in range(deployment.partitions)
-    ]
-    return sum(deployment.end_offsets(places).values())
+    return sum(end for (name, _), end in changelog_ends(deployment).items() if name == "members")
 
 
 def test_when_the_owner_is_killed_its_standby_has_hardly_anything_to_restore(deploy):
@@ -177,7 +205,7 @@ def test_a_worker_with_everything_to_restore_warms_up_while_the_owner_goes_on(de
     owner = start(deployment, "owner", faults)
     deployment.produce(records[:1_000])
     deployment.wait_for_commits(30)
-    until(lambda: all(each["caught_up_at"] for each in owner.health()["partitions"]), "an idle owner")
+    owner.wait_until_idle()
     joiner = start(deployment, "joiner", faults)
     joiner.wait_until_owning(ALL // 2)
     restored = joiner.restored()

@@ -90,11 +90,11 @@ def test_how_far_a_restore_is_stands_with_its_partition():
 
 
 def test_standbys_are_told_of_and_hold_up_nobody():
-    standing = SimpleNamespace(phase=standby.Phase.OPENING, lag=None)
+    standing = SimpleNamespace(phase=standby.Phase.FOLLOWING, next_offset=120, lag=3)
     status, report = health(intake(standbys={("members", 3): standing}))
     assert (status, report["status"]) == (200, "ready")
     assert report["standbys"] == [
-        {"processor": "members", "partition": 3, "phase": "opening", "lag_offsets": None}
+        {"processor": "members", "partition": 3, "phase": "following", "next_offset": 120, "lag_offsets": 3}
     ]
 
 
