@@ -14,6 +14,14 @@ CLOCKS_APART_MS = 5 * MINUTE_MS
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def planned_instant(instant_ms: int) -> str:
+    """An instant that something waits for, as text: of those that records bring the last may lead beyond the year 9999."""
+    try:
+        return iso_instant(instant_ms)
+    except OverflowError:
+        return "after the year 9999"
+
+
 def iso_instant(instant_ms: int) -> str:
     """Epoch ms as `2026-01-05T10:00:00.000Z`: how an instant stands in the text of a context (contract 1).
 

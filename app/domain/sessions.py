@@ -105,11 +105,15 @@ def note_event(state: HighIntentState, at_ms: int, *, is_start: bool = False) ->
 
 def note_page(session: Session, rules: SessionRules, activity: Activity, at_ms: int) -> None:
     """A page seen in the session: the last one, unless a later one is known."""
-    page = _text(activity, "name")
+    page = text_attribute(activity, "name")
     session.is_late = session.is_late or page in rules.late_pages
     if at_ms >= session.page_ms:
-        company_id = _text(activity, "company_id")
-        session.page, session.page_ms, session.step = _cut(page), at_ms, _cut(_text(activity, "step"))
+        company_id = text_attribute(activity, "company_id")
+        session.page, session.page_ms, session.step = (
+            _cut(page),
+            at_ms,
+            _cut(text_attribute(activity, "step")),
+        )
         session.company_id = company_id if company_id and len(company_id) <= LONGEST_TEXT else None
 
 
@@ -135,8 +139,8 @@ def _is_of(session: Session | None, at_ms: int, timeout_ms: int) -> bool:
     return at_ms >= session.start_ms if session.has_start else at_ms > session.start_ms - timeout_ms
 
 
-def _text(activity: Activity, name: str) -> str | None:
-    """An attribute as text; None for none. Ids are sometimes sent as numbers, by some producers as `42.0`."""
+def text_attribute(activity: Activity, name: str) -> str | None:
+    """An attribute as text; None for none, an empty one, and what is no text and no whole number. Ids are sometimes sent as numbers, by some producers as `42.0`."""
     value = activity.attributes.get(name)
     if isinstance(value, float) and value.is_integer():
         value = int(value)

@@ -29,17 +29,18 @@ def _open(events: Path | str) -> BinaryIO:
     try:
         return Path(events).open("rb")
     except OSError as error:
-        raise _unreadable(events, error) from None
+        raise unreadable(events, error) from None
 
 
 def _lines(file: BinaryIO, events: Path | str) -> Iterator[bytes]:
     try:
         yield from file
     except OSError as error:
-        raise _unreadable(events, error) from None
+        raise unreadable(events, error) from None
 
 
-def _unreadable(events: Path | str, error: OSError) -> UserError:
+def unreadable(events: Path | str, error: OSError) -> UserError:
+    """A file that cannot be opened, or be read to its end; `-` is standard input."""
     return UserError("unreadable-file", str(events), f"cannot be read: {error.strerror}")
 
 

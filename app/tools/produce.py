@@ -21,7 +21,7 @@ from app.broker.rights import Operation
 from app.domain.errors import UserError
 from app.service.client import broker_errors, make_codec, partition_counts
 from app.service.settings import Settings
-from app.tools.event_file import check_input
+from app.tools.event_file import check_input, unreadable
 from app.tools.ordered_send import OrderedSender, Outgoing
 from app.wire.bad_record import BadRecord
 from app.wire.codec import Codec
@@ -233,7 +233,7 @@ def _descriptor(source: Path | str) -> Iterator[int]:
     try:
         descriptor = os.open(source, os.O_RDONLY)
     except OSError as error:
-        raise UserError("unreadable-file", str(source), f"cannot be read: {error.strerror}") from None
+        raise unreadable(source, error) from None
     try:
         yield descriptor
     finally:
@@ -267,7 +267,7 @@ async def read_lines(descriptor: int, name: str) -> AsyncIterator[list[bytes]]:
     while chunk := await chunks.get():
         room.release()
         if isinstance(chunk, OSError):
-            raise UserError("unreadable-file", name, f"cannot be read: {chunk.strerror}")
+            raise unreadable(name, chunk)
         *lines, rest = (rest + chunk).split(b"\n")
         if len(rest) > _LONGEST_LINE_BYTES:
             raise UserError("long-line", name, "a line is longer than 16 MiB", "is it a file of JSON lines?")

@@ -1,6 +1,6 @@
 import pytest
 
-from app.domain.instants import iso_instant
+from app.domain.instants import iso_instant, planned_instant
 
 
 @pytest.mark.parametrize(
@@ -13,4 +13,10 @@ from app.domain.instants import iso_instant
     ],
 )
 def test_instants_are_written_in_utc_with_milliseconds(instant_ms: int, text: str):
-    assert iso_instant(instant_ms) == text
+    assert iso_instant(instant_ms) == planned_instant(instant_ms) == text
+
+
+def test_what_is_planned_by_the_last_records_there_can_be_may_lie_behind_all_that_is_written():
+    last_ms = 253_402_300_799_999
+    assert planned_instant(last_ms) == "9999-12-31T23:59:59.999Z"
+    assert planned_instant(last_ms + 1) == "after the year 9999"

@@ -12,7 +12,7 @@ from app.domain.crossings import CompanyUp
 from app.domain.events import Activity
 from app.domain.explain.considered import Condition, Considered, Due, Outcome, is_among, span_text
 from app.domain.explain.nudges import conditions_of
-from app.domain.instants import iso_instant
+from app.domain.instants import iso_instant, planned_instant
 from app.domain.intent_plan import SEGMENT_PLACEHOLDER
 from app.domain.intent_state import HighIntentState, IntentHistory
 from app.domain.outputs import Nudge, NudgeSuppressed, WorkflowOpened, WorkflowResolved
@@ -60,7 +60,7 @@ class HighIntentExplainer:
         says = "no session runs"
         if session is not None:
             over_ms = session.last_ms + playbook.session.timeout_ms
-            says = f"a session runs since {iso_instant(session.start_ms)}, until {iso_instant(over_ms)} at the latest"
+            says = f"a session runs since {iso_instant(session.start_ms)}, until {planned_instant(over_ms)} at the latest"
         ended = Condition(name="ended", holds=False, says=says, key="session.timeout")
         yield Considered(playbook.name, OPENS, [ended, *self._opening(playbook, turn)])
         for nudge in turn.member.cold().pending.values():

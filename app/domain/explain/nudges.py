@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from app.domain.calendar import is_public_holiday, local_time, zone_of
 from app.domain.explain.considered import Condition, Considered, Outcome, span_text
-from app.domain.instants import iso_instant
+from app.domain.instants import planned_instant
 from app.domain.nudges import MOST_PENDING, snoozed_until_ms
 from app.domain.outputs import Nudge, NudgeSuppressed
 from app.domain.policy import counted, has_address, hold_out_rank
@@ -26,7 +26,7 @@ def judged(turn: Turn, nudge: Pending, verdict: Verdict) -> Considered:
     sent = Outcome(f'nudge "{template}" is sent', Nudge.topic, {"template": template})
     considered = Considered(nudge.playbook, sent, conditions_of(turn, nudge), happened=bool(verdict.channel))
     if verdict.wait_until_ms:
-        considered.effect = f"waits until {iso_instant(verdict.wait_until_ms)}"
+        considered.effect = f"waits until {planned_instant(verdict.wait_until_ms)}"
     return considered
 
 
@@ -79,7 +79,7 @@ def _held_out(turn: Turn, nudge: Pending) -> Condition:
 def _snoozed(turn: Turn, nudge: Pending) -> Condition:
     until_ms, now_ms = snoozed_until_ms(turn, nudge), turn.hot.now_ms
     holds = now_ms >= until_ms
-    says = "not snoozed" if holds else f"snoozed until {iso_instant(until_ms)}"
+    says = "not snoozed" if holds else f"snoozed until {planned_instant(until_ms)}"
     return Condition(name="snoozed", holds=holds, says=says, value=until_ms or None)
 
 
@@ -130,7 +130,7 @@ def _open(turn: Turn, profile: Profile) -> Condition:
     says = f"neither quiet hours nor a public holiday at {clock}"
     if open_ms > now_ms:
         what = f"a public holiday of {profile.country}" if holiday else "quiet hours"
-        says = f"{what} at {clock}, until {iso_instant(open_ms)}"
+        says = f"{what} at {clock}, until {planned_instant(open_ms)}"
     return Condition(
         name=WAITING,
         holds=open_ms <= now_ms,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from app.domain.intent_state import HighIntentState
 from app.domain.outputs import MemberSnapshot
-from app.domain.sessions import PAGE, RUNNING, START, SUCCEEDED, move, note_event
+from app.domain.sessions import PAGE, RUNNING, START, SUCCEEDED, move, note_event, text_attribute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -98,8 +98,8 @@ class ErrorCounts:
         ]
 
     def _key(self, view: _View, by: Sequence[str]) -> Key:
-        named = view.activity.attributes.get("company_id")
-        company = self._company.get(view.activity.member_id) if named in (None, "") else str(named)
+        named = text_attribute(view.activity, "company_id")
+        company = named or self._company.get(view.activity.member_id)
         values = {"error": view.error, "company": company}
         return tuple(values[name] for name in by)
 
@@ -126,7 +126,7 @@ def _views(playbook: HighIntent, activities: list[Activity]) -> tuple[list[_View
             state.session = None
         if after == RUNNING or name == START:
             note_event(state, at_ms)
-        error = errors.get(str(activity.attributes.get("name"))) if name == PAGE else None
+        error = errors.get(text_attribute(activity, "name") or "") if name == PAGE else None
         if error is not None:
             views.append(_View(activity, error, number))
     return views, number, succeeded

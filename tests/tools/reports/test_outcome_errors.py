@@ -57,6 +57,11 @@ def test_views_and_members_are_counted_by_error_and_company():
     assert [row.key for row in rows(*records, by=("company",))] == [("acme",), ("globex",), (None,)]
 
 
+def test_a_company_whose_id_came_as_a_number_is_one_company():
+    records = [seen(0, "a", company_id=42), seen(1, "b", company_id=42.0), seen(2, "c", company_id="42")]
+    assert rows(*records, by=("company",)) == [ErrorRow(("42",), 3, 3, 0, 0)]
+
+
 def test_a_page_that_names_no_company_counts_at_the_members():
     page = MemberSnapshot(member_id="a", occurred_at=0, company_id="acme")
     assert rows(page, seen(0, "a"), by=("company",))[0].key == ("acme",)
