@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.abc import ConsumerRebalanceListener
@@ -76,7 +77,13 @@ class Intake(ConsumerRebalanceListener):
         self._assignor = make_assignor(
             {p.name: [host.full_name(topic) for topic in p.inputs] for p in processors}, self._claim
         )
-        self._fetching = Fetching(host.client_options, host.application, self._assignor, **consumer_options)
+        self._fetching = Fetching(
+            host.client_options,
+            host.application,
+            self._assignor,
+            on_held_back=partial(host.observer.held_back, "reading"),
+            **consumer_options,
+        )
         self._holdings = Holdings(host.folder)
         self._owned = Owned(host, self.processors, self._fetching, self._holdings, on_progress, self._fail)
         self.partitions = self._owned.partitions

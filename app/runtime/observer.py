@@ -1,4 +1,4 @@
-"""What a worker lets others see of its work, for metrics: told once a batch at most, never once a record."""
+"""What a worker lets others see of its work, for metrics: told once a batch or answer at most, never once a record."""
 
 from __future__ import annotations
 
@@ -20,3 +20,6 @@ class Observer:
 
     def bug(self, processor: str) -> None:
         """The rules raised: the record became a dead letter, or the entity's timers are left alone."""
+
+    def held_back(self, what: str, seconds: float) -> None:
+        """The cluster has the worker wait so long before it goes on "reading" or "writing": a quota is used up."""

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import shutil
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
@@ -63,7 +64,11 @@ class Partition:
         self._core = processor.make_core()
         transactional_id = f"{host.application}-{processor.name}-{number}" if host.exactly_once else None
         self._writer = Writer(
-            host.client_options, transactional_id, host.full_name(processor.changelog), number
+            host.client_options,
+            transactional_id,
+            host.full_name(processor.changelog),
+            number,
+            on_held_back=partial(host.observer.held_back, "writing"),
         )
         self._store: Store[Any] | None = None
         self._cached_states = host.cached_states

@@ -12,10 +12,11 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.runtime.hosting.producer import Producer
+from app.runtime.hosting.throttle import unobserved
 from app.runtime.layout import POSITION_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from app.runtime.hosting.brokers import Where
     from app.runtime.hosting.producer import Row
@@ -52,6 +53,7 @@ class Writer:
         changelog, partition: where the states and the position go.
         timeout_ms: how long a transaction may take, and an acknowledgement. What a writer leaves open that is gone
             for good, readers wait for as long.
+        on_held_back: see `throttle.Throttle`.
     """
 
     def __init__(
@@ -62,10 +64,11 @@ class Writer:
         partition: int,
         *,
         timeout_ms: int = TRANSACTION_TIMEOUT_MS,
+        on_held_back: Callable[[float], None] = unobserved,
     ) -> None:
         self._changelog: Where = (changelog, partition)
         self._transactional = transactional_id is not None
-        self._producer = Producer(client_options, transactional_id, timeout_ms)
+        self._producer = Producer(client_options, transactional_id, timeout_ms, on_held_back)
         self._end_s = 0.0
 
     async def open(self) -> None:

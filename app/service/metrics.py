@@ -118,6 +118,15 @@ BROKEN = Metric(
     "Partitions that failed (a broker away, a commit refused, another worker took over) and were opened again.",
     "A few at a restart of a broker are as it should be. If it keeps growing, the worker's log says why.",
 )
+HELD_BACK = Metric(
+    "reengage_throttled_seconds_total",
+    "counter",
+    ("what",),
+    "How long the cluster has had the worker's connections wait, `reading` inputs or `writing`, because a quota of its user or "
+    "client id was used up.",
+    "Nothing is lost, but everything is late. Raise the quota (`consumer_byte_rate`, `producer_byte_rate`; the client id is "
+    "`REENGAGE_APP`).",
+)
 PARTITIONS = Metric(
     "reengage_partitions",
     "gauge",
@@ -177,6 +186,7 @@ METRICS = (
     COMMIT_SECONDS,
     BATCH_RECORDS,
     BROKEN,
+    HELD_BACK,
     PARTITIONS,
     RESTORE,
     STANDBY_LAG,
@@ -211,12 +221,15 @@ class WorkerMetrics(Observer):
         self._bugs = self._counter(BUGS)
         self._woken = self._counter(WOKEN)
         self._broken = self._counter(BROKEN)
+        self._held_back = self._counter(HELD_BACK)
         self._commit_seconds = self._histogram(COMMIT_SECONDS)
         self._batch_records = self._histogram(BATCH_RECORDS)
 
     def watch(self, intake: Intake) -> None:
         """Let the gauges read this intake, each time they are asked for."""
         self.registry.register(_Gauges(intake))
+        for what in ("reading", "writing"):
+            self._held_back.labels(what)
         for processor in intake.processors:
             # From 0: a counter that first shows itself at 1 has not grown, to an alert.
             for counter in (self._records, self._rerouted, self._bugs, self._woken, self._broken):
@@ -245,6 +258,10 @@ class WorkerMetrics(Observer):
     def bug(self, processor: str) -> None:
         """See `Observer`."""
         self._bugs.labels(processor).inc()
+
+    def held_back(self, what: str, seconds: float) -> None:
+        """See `Observer`."""
+        self._held_back.labels(what).inc(seconds)
 
     def _counter(self, metric: Metric) -> Counter:
         return Counter(metric.name, metric.meaning, metric.labels, registry=self.registry)

@@ -15,6 +15,8 @@ def client_options(settings: "Settings") -> dict[str, Any]:
         raise no_broker()
     options: dict[str, Any] = {
         "bootstrap_servers": settings.broker,
+        # What the cluster's operators see of a client: in the broker's logs and metrics, and as whom a quota is for.
+        "client_id": settings.app,
         "security_protocol": settings.security_protocol,
     }
     if settings.security_protocol.endswith("SSL"):

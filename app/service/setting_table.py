@@ -92,7 +92,10 @@ SETTINGS: tuple[Setting, ...] = (
         "none: Avro single-object encoding",
     ),
     Setting(
-        "REENGAGE_APP", "reengage", kinds.KAFKA_NAME, "Consumer group, and prefix of every transactional id"
+        "REENGAGE_APP",
+        "reengage",
+        kinds.KAFKA_NAME,
+        "Consumer group, client id, and prefix of every transactional id",
     ),
     Setting("REENGAGE_TOPIC_PREFIX", "", kinds.KAFKA_NAME, "Prefix of every topic"),
     Setting(

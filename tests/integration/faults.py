@@ -217,7 +217,7 @@ def shrink_buffers(size_bytes: int) -> None:
     from app.runtime.hosting import fetching
 
     merge.MAX_BUFFERED_BYTES = size_bytes
-    fetching.FETCH_BYTES = size_bytes // 4
+    fetching.FETCH_BYTES = fetching.ANSWER_BYTES = size_bytes // 4
     feed = merge.Merge.feed
 
     def watched(self: merge.Merge, topic: str, records: Any, size: int, clock: int) -> None:

@@ -263,6 +263,7 @@ def test_client_options_carry_credentials_and_tls(tmp_path):
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert options == {
         "bootstrap_servers": "a:9093,b:9093",
+        "client_id": "reengage",
         "security_protocol": "SASL_SSL",
         "sasl_mechanism": "SCRAM-SHA-512",
         "sasl_plain_username": "reengage",
@@ -272,7 +273,11 @@ def test_client_options_carry_credentials_and_tls(tmp_path):
 
 def test_client_options_of_a_plain_broker_hold_nothing_else(tmp_path):
     options = load(tmp_path, BROKER="127.0.0.1:9092").client_options()
-    assert options == {"bootstrap_servers": "127.0.0.1:9092", "security_protocol": "PLAINTEXT"}
+    assert options == {
+        "bootstrap_servers": "127.0.0.1:9092",
+        "client_id": "reengage",
+        "security_protocol": "PLAINTEXT",
+    }
 
 
 def test_without_a_broker_there_are_no_client_options(tmp_path):

@@ -10,8 +10,11 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from app.runtime.evidence import Evidence
 from app.runtime.hosting.fetch_session import READ_COMMITTED, FetchSession
+from app.runtime.hosting.throttle import Throttle
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiokafka import TopicPartition
 
     from app.runtime.hosting.fetch_session import Told
@@ -40,11 +43,13 @@ class Broker:
         wanted: set when the session has something to ask for.
         taken: set when what the last answer told has been taken.
         sent_s: when the last fetch was sent, monotonic.
+        throttle: how long it is to be left alone.
         is_lost: it has not answered the last one.
     """
 
-    def __init__(self, node: int) -> None:
+    def __init__(self, node: int, on_held_back: Callable[[float], None]) -> None:
         self.node = node
+        self.throttle = Throttle(on_held_back)
         self.session = FetchSession()
         self.evidence = Evidence()
         self.wanted = asyncio.Event()

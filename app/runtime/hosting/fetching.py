@@ -24,9 +24,10 @@ from aiokafka.errors import (
 from app.runtime.evidence import Evidence
 from app.runtime.hosting.fetched import Answered, Broker, Fetched, LogReader
 from app.runtime.hosting.membership import Membership
+from app.runtime.hosting.throttle import unobserved
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from aiokafka import TopicPartition
     from aiokafka.abc import ConsumerRebalanceListener
@@ -63,6 +64,7 @@ class Fetching:
         client_options, group, assignor, options: see `Membership`.
         idle_wait_ms, fetch_bytes: in place of `IDLE_WAIT_MS` and `FETCH_BYTES`.
         skip_lost: where a log no longer holds the offset, read on with the first one it holds; else that is an error.
+        on_held_back: see `Throttle`.
 
     Attributes:
         group: the membership, through which offsets are asked for and written.
@@ -77,12 +79,14 @@ class Fetching:
         idle_wait_ms: int = IDLE_WAIT_MS,
         fetch_bytes: int | None = None,
         skip_lost: bool = False,
+        on_held_back: Callable[[float], None] = unobserved,
         **options: Any,
     ) -> None:
         self.sent = 0
         self._idle_wait_ms = self._wait_ms = idle_wait_ms
         self._fetch_bytes = FETCH_BYTES if fetch_bytes is None else fetch_bytes
         self._skip_lost = skip_lost
+        self._on_held_back = on_held_back
         self._readers: dict[TopicPartition, LogReader] = {}
         self._paused: set[TopicPartition] = set()
         self._leaderless: set[TopicPartition] = set()
@@ -243,7 +247,7 @@ class Fetching:
             return
         broker = self._brokers.get(node)
         if broker is None:
-            broker = self._brokers[node] = Broker(node)
+            broker = self._brokers[node] = Broker(node, self._on_held_back)
             self._spawn(self._fetch_from(broker), f"fetches from broker {node}")
         reader.broker = broker
         broker.session.want(where, reader.position)
@@ -284,6 +288,7 @@ class Fetching:
             if session.is_idle:
                 broker.wanted.clear()
                 await broker.wanted.wait()
+            await broker.throttle.wait()
             wait_s = broker.sent_s + FETCH_EVERY_S - time.monotonic()
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
@@ -298,6 +303,7 @@ class Fetching:
                 await self._lose(broker, error)
                 continue
             broker.is_lost = False
+            broker.throttle.note(response.throttle_time_ms)
             told, complete = session.answered(request, response)
             broker.taken.clear()
             if complete and self._answers and self._answers[-1].is_outdone(broker):

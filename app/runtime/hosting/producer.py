@@ -23,6 +23,7 @@ from aiokafka.protocol.transaction import AddPartitionsToTxnRequest, EndTxnReque
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from app.runtime.hosting.brokers import Brokers, Where, error_of
+from app.runtime.hosting.throttle import Throttle, unobserved
 from app.runtime.hosting.transaction_requests import (
     FEATURE,
     EndTransaction,
@@ -32,7 +33,7 @@ from app.runtime.hosting.transaction_requests import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 MAX_BATCH_BYTES = 1 << 20
 """Record batches are built to this size; Kafka's own default limit of a batch is a little larger."""
@@ -61,11 +62,17 @@ class Producer:
     Args:
         client_options: how to reach the brokers, as every client here takes them.
         timeout_ms: of requests, and of a transaction: the broker aborts one that is open for longer.
+        on_held_back: see `Throttle`.
     """
 
     def __init__(
-        self, client_options: Mapping[str, Any], transactional_id: str | None, timeout_ms: int
+        self,
+        client_options: Mapping[str, Any],
+        transactional_id: str | None,
+        timeout_ms: int,
+        on_held_back: Callable[[float], None] = unobserved,
     ) -> None:
+        self._throttle = Throttle(on_held_back)
         self.brokers = Brokers(client_options, transactional_id, timeout_ms)
         self._transactional_id = transactional_id
         self._timeout_ms = timeout_ms
@@ -101,6 +108,8 @@ class Producer:
         """
         if self._is_spoilt:
             raise KafkaError("what failed before was not put an end to")
+        # Before anything is sent: the time runs in which a transaction has to end, once one is open.
+        await self._throttle.wait()
         left = {where: (each, 0) for where, each in rows.items() if each}
         await self.brokers.learn({topic for topic, _ in left})
         if self._transactional_id is not None and not self._joins_by_writing:
@@ -220,6 +229,7 @@ class Producer:
         except KafkaError as error:
             return {}, dict.fromkeys(batches, error)
         self._unanswered.difference_update(batches)
+        self._throttle.note(answer.throttle_time_ms)
         offsets: dict[Where, int] = {}
         errors: dict[Where, KafkaError] = {}
         for topic, partitions, *_tags in answer.topics:

@@ -26,7 +26,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.record.memory_records import MemoryRecords
 
-from app.runtime.hosting import brokers
+from app.runtime.hosting import brokers, throttle
 from app.runtime.hosting import producer as module
 from app.runtime.hosting.producer import Producer
 from app.runtime.hosting.transaction_requests import EndTransaction, Features, ProduceInTransaction
@@ -54,6 +54,7 @@ class Cluster:
         self.ends: dict[tuple[str, int], int] = {}
         self.cluster = self
         self.features: int | None = 2
+        self.throttle_time_ms = 0
 
     async def bootstrap(self) -> None:
         pass
@@ -95,7 +96,7 @@ class Cluster:
                     self.ends[topic, number] = offset + len(list(MemoryRecords(bytes(records)).next_batch()))
                 codes.append((number, code, offset))
             topics.append((topic, codes))
-        return SimpleNamespace(topics=topics)
+        return SimpleNamespace(topics=topics, throttle_time_ms=self.throttle_time_ms)
 
     def _play(self, what: Any) -> int:
         codes = self.codes.get(what, [])
@@ -124,14 +125,28 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
 
 @pytest.fixture
 async def make(cluster: Cluster) -> Callable[..., Producer]:
-    def make(*, joins: bool = True, timeout_ms: int = 5_000, name: str | None = "id") -> Producer:
-        producer = Producer({"bootstrap_servers": "127.0.0.1:1"}, name, timeout_ms)
+    def make(
+        *, joins: bool = True, timeout_ms: int = 5_000, name: str | None = "id", **options: Any
+    ) -> Producer:
+        producer = Producer({"bootstrap_servers": "127.0.0.1:1"}, name, timeout_ms, **options)
         producer.brokers.client = cluster  # type: ignore[assignment]
         producer._id, producer._epoch = 7, 1
         producer._joins_by_writing = joins
         return producer
 
     return make
+
+
+@pytest.fixture
+def slept(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, float]]:
+    """How long was waited for a quota, and how many requests had been sent by then; no time passes."""
+    waited: list[tuple[int, float]] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append((len(cluster.sent), seconds))
+
+    monkeypatch.setattr(throttle, "asyncio", SimpleNamespace(sleep=sleep))
+    return waited
 
 
 Make = "Callable[..., Producer]"
@@ -243,6 +258,20 @@ class TestSending:
         cluster.unauthorized_topics.add("here")
         with pytest.raises(TopicAuthorizationFailedError, match="here"):
             await make().send({HERE: rows(1)})
+
+    async def test_where_a_quota_is_used_up_the_next_transaction_begins_when_the_cluster_lets_it(
+        self, cluster: Cluster, make: Make, slept: list[Any]
+    ):
+        held_back: list[float] = []
+        producer = make(on_held_back=held_back.append)
+        cluster.throttle_time_ms = 3_000
+        await producer.send({HERE: rows(1)})
+        await producer.commit()
+        asked, cluster.throttle_time_ms = len(cluster.sent), 0
+        assert (held_back, slept) == ([3.0], [])
+        await producer.send({HERE: rows(1)})
+        assert slept == [(asked, pytest.approx(3.0, abs=0.5))]
+        assert len(cluster.sent) > asked
 
     async def test_in_the_end_it_is_given_up(self, cluster: Cluster, make: Make):
         cluster.codes[HERE] = [NOT_LEADER] * 1_000
