@@ -30,7 +30,7 @@ def wipe(turn: Turn) -> None:
     member = turn.member
     member.wipe()
     turn.hot = member.hot
-    turn.page_changed = turn.page_urgent = False
+    turn.page_changed = turn.page_moved = turn.page_urgent = False
     turn.sink.emit(PageGone(member.key))
 
 

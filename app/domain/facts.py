@@ -31,7 +31,7 @@ def note_activity(turn: Turn, activity: Activity) -> None:
     last_ms = turn.hot.last_in_app_ms
     if last_ms is None or turn.at_ms > last_ms:
         turn.hot.last_in_app_ms = turn.at_ms
-        turn.page_changed = True
+        turn.page_moved = True
 
 
 FACTS: dict[type, Callable[[Turn, Any], None]] = {

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class Member(Entity):
     """One member. `hot` may be changed freely; of `cold()` what was changed counts after `cold_changed()`.
 
+    `page_rest`: see `snapshot.keep_rest`; of no consequence but for what a page costs, and not stored.
+
     `read` gives a stored part (its number: bytes or None), as `Core.load` got it; None when nothing lies in a store.
     """
 
@@ -33,11 +35,13 @@ class Member(Entity):
         "_older_changed",
         "_read",
         "hot",
+        "page_rest",
     )
 
     def __init__(self, key: str, hot: Hot, read: Callable[[int], bytes | None] | None = None) -> None:
         super().__init__(key, hot.armed_for)
         self.hot = hot
+        self.page_rest: bytes | None = None
         self._read = read
         self._older: bytes | None = None
         self._older_changed = False
@@ -115,6 +119,7 @@ class Member(Entity):
         And who was merged into it, for those ids go on leading here: merged into one of them, it would close a circle.
         """
         self.forget_engagements()
+        self.page_rest = None
         hot = self.hot
         self._cold_gone = self._cold_gone or hot.has_cold
         self._cold, self._cold_changed = None, False

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
+
 
 class Refused(NamedTuple):
     """A well-formed record that the rules refuse; whoever feeds the engine makes a dead letter of it, with its place.
@@ -22,10 +24,22 @@ class PageGone(NamedTuple):
     member_id: str
 
 
+class SamePage(msgspec.Struct, gc=False):
+    """A member's page of which nothing is new but its instant and the last activity.
+
+    rest: all else, in the form in which whoever writes pages left it with the member (`Member.page_rest`).
+    """
+
+    member_id: str
+    occurred_at: int
+    last_in_app_activity: int | None
+    rest: bytes
+
+
 class Sink:
     """Collects what one batch puts out, in the order in which it was decided.
 
-    `outputs` holds output records, crossing facts, `Refused`, `PageGone` and `hop.Hop`, and is emptied by whoever drives the engine.
+    `outputs` holds output records, crossing facts, `Refused`, `PageGone`, `SamePage` and `hop.Hop`, and is emptied by whoever drives the engine.
     """
 
     __slots__ = ("outputs",)

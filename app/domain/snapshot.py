@@ -9,6 +9,7 @@ from app.domain.instants import SECOND_MS
 from app.domain.outputs import MemberSnapshot, PendingNudge, TransferView, WorkflowView
 from app.domain.pending import NUDGE_TIMER
 from app.domain.setup import steps_in_order
+from app.domain.sink import SamePage
 from app.domain.state import ReengagerState
 from app.domain.timers import arm, cancel
 from app.domain.transfer import PENDING
@@ -31,7 +32,7 @@ def settle_page(turn: Turn) -> None:
     """End a turn: write the page if a workflow, tag, transfer or track status changed; else after its rest."""
     if turn.page_urgent:
         write_page(turn)
-    elif turn.page_changed:
+    elif turn.page_changed or turn.page_moved:
         hot = turn.hot
         if hot.page_stale:
             return
@@ -45,12 +46,28 @@ def settle_page(turn: Turn) -> None:
 
 def write_page(turn: Turn) -> None:
     """Put out the page as it is at the member's now."""
-    hot = turn.hot
+    hot, member = turn.hot, turn.member
+    # A page that has been waiting may have waited for anything.
+    is_same = not (hot.page_stale or turn.page_changed or turn.page_urgent)
     if hot.page_stale:
         hot.page_stale = False
         cancel(hot.timers, SNAPSHOT_TIMER)
     hot.snapshot_ms = hot.now_ms
-    turn.sink.emit(page(turn.member))
+    rest = member.page_rest
+    if is_same and rest is not None:
+        turn.sink.emit(SamePage(member.key, hot.now_ms, hot.last_in_app_ms, rest))
+    else:
+        member.page_rest = None
+        turn.sink.emit(page(member))
+
+
+def keep_rest(member: Member, made: MemberSnapshot, rest: bytes | None) -> None:
+    """Whoever has written the page leaves its rest with the member, for the pages that differ in nothing else.
+
+    Pages with engagements or planned nudges change by time alone, so theirs is not kept. A change since the page was put out is
+    not lost: the page is stale then, and the next one is made anew.
+    """
+    member.page_rest = None if made.engagements or made.pending_nudges else rest
 
 
 def page(member: Member) -> MemberSnapshot:

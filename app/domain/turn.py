@@ -25,7 +25,9 @@ class Turn:
         cause: the record's event_id, or `timer:<name>`.
         playbooks: those that hold, with the nudge policy.
         asked: changes of scores asked for and not made yet, in the order in which they will be (`scores.py`).
-        page_changed: whether something on the member's page (contract 4, member-snapshot) is different now.
+        page_changed: whether something on the member's page (contract 4, member-snapshot) is different now,
+            apart from the last activity.
+        page_moved: whether the last activity on it is.
         page_urgent: whether a workflow, tag, transfer or track status changed, which is to be seen at once.
     """
 
@@ -37,6 +39,7 @@ class Turn:
         "late",
         "member",
         "page_changed",
+        "page_moved",
         "page_urgent",
         "playbooks",
         "sink",
@@ -53,6 +56,7 @@ class Turn:
         self.playbooks = playbooks
         self.asked: list[Asked] = []
         self.page_changed = False
+        self.page_moved = False
         self.page_urgent = False
         self.late = at_ms < hot.now_ms
         if not self.late:

@@ -195,6 +195,7 @@ class Decider:
             self._key_of,
             self._processor.rerouted,
             apart=self._processor.outputs_apart,
+            kept=self._store.kept,
         )
         engine.wakes_left = wakes
         swept_to = self._sweep(self._position.swept_to)

@@ -10,7 +10,8 @@ from app.domain.crossings import MemberMoved, Rerouted
 from app.domain.engine import TimerFailed
 from app.domain.hop import Hop
 from app.domain.outputs import DeadLetter, MemberSnapshot
-from app.domain.sink import PageGone, Refused
+from app.domain.sink import PageGone, Refused, SamePage
+from app.domain.snapshot import keep_rest
 from app.wire.bad_record import BadRecord, key_text
 from app.wire.hops import write_hop
 from app.wire.partitioner import murmur2_partition
@@ -18,6 +19,7 @@ from app.wire.partitioner import murmur2_partition
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from app.domain.member import Member
     from app.runtime.hosting.brokers import Where
     from app.runtime.hosting.producer import Row
     from app.runtime.merge import InputRecord
@@ -31,6 +33,7 @@ MAX_VALUE_BYTES = 900_000
 MAX_DEAD_KEY_BYTES = 100_000
 """Of a dead letter's key; it stands in the letter again, where a byte may take four."""
 
+_PAGES = frozenset({MemberSnapshot, SamePage})
 _NO_OUTPUT = frozenset({Refused, PageGone, Hop})
 
 
@@ -61,24 +64,37 @@ class TooLarge(Exception):  # noqa: N818  it says what is wrong
         self.entity = entity
 
 
+def _nobody(_member_id: str) -> None:
+    """Where no member is at hand."""
+
+
 class Outputs:
     """The output records of one batch, encoded, by where they go.
 
     `pages` are the members' pages since they were last encoded, each member's last one, None for one that is deleted. `key_of` tells whose an output is; `rerouted` is the topic of records on the way to their own partition; `apart`: see
-    `Processor.outputs_apart`.
+    `Processor.outputs_apart`; `kept` gives the member with whom the rest of its page is left.
     """
 
     def __init__(
-        self, host: Host, partition: int, key_of: Callable[[Any], str], rerouted: str, *, apart: bool = False
+        self,
+        host: Host,
+        partition: int,
+        key_of: Callable[[Any], str],
+        rerouted: str,
+        *,
+        apart: bool = False,
+        kept: Callable[[str], Member | None] = _nobody,
     ) -> None:
         self._host = host
+        self._kept = kept
+        self._page_encoder = host.codec.page_encoder()
         self._partition = partition
         self._key_of = key_of
         self._rerouted = rerouted
         self._apart = apart
         self._encode = host.codec.encode
         self._own: dict[str, list[Row]] = {}
-        self.pages: dict[str, MemberSnapshot | None] = {}
+        self.pages: dict[str, MemberSnapshot | SamePage | None] = {}
         self._pages: dict[bytes, bytes | None] = {}
         self.rows: dict[Where, list[Row]] = {}
         self.dead_letters: dict[str, int] = {}
@@ -97,7 +113,7 @@ class Outputs:
         """
         for output in decided:
             # As `add` does; spared the call, for half of all outputs are pages.
-            if type(output) is MemberSnapshot:
+            if type(output) in _PAGES:
                 self.pages[output.member_id] = output
                 continue
             try:
@@ -117,7 +133,7 @@ class Outputs:
         An output stays in the partition it was decided in, unless they lie apart; a crossing fact goes to that of its
         own key.
         """
-        if type(output) is MemberSnapshot:
+        if type(output) in _PAGES:
             self.pages[output.member_id] = output
             return
         topic = output.topic
@@ -163,13 +179,22 @@ class Outputs:
         Raises TooLarge.
         """
         if self.pages:
-            encode = self._host.codec.encoder_of(MemberSnapshot.topic)
             for member_id, page in self.pages.items():
-                value = None if page is None else encode(page)
+                value = None if page is None else self._encode_page(page)
                 if value is not None and len(value) > MAX_VALUE_BYTES:
                     raise TooLarge(member_id, MemberSnapshot.topic, len(value))
                 self._pages[member_id.encode()] = value
             self.pages = {}
+
+    def _encode_page(self, page: MemberSnapshot | SamePage) -> bytes:
+        encoder = self._page_encoder
+        if isinstance(page, SamePage):
+            return encoder.encode_again(page)
+        value, rest = encoder.encode(page)
+        member = self._kept(page.member_id)
+        if member is not None:
+            keep_rest(member, page, rest)
+        return value
 
     def finish(self) -> None:
         """The batch ends: the last page of each of its members goes out. Raises TooLarge."""

@@ -133,6 +133,10 @@ class Store(Generic[E]):
         if entity.key not in self._young:
             self._remember(entity)
 
+    def kept(self, key: str) -> E | None:
+        """The entity, if the batch being decided has kept it."""
+        return self._kept.get(key)
+
     def encode(self, applied: dict[str, int] | None = None) -> dict[bytes, bytes | None]:
         """What the batch has kept so far, as stored parts (None: the part goes). Followed by `keep`, `seal` or `forget`.
 

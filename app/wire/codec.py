@@ -14,7 +14,7 @@ import msgspec
 
 from app.domain.crossings import INTERNALS, AnyInternal
 from app.domain.events import INPUTS, Input
-from app.domain.outputs import OUTPUTS, AnyOutput
+from app.domain.outputs import OUTPUTS, AnyOutput, MemberSnapshot
 from app.wire import confluent, single_object
 from app.wire.avro_body import read_body
 from app.wire.avro_decoder import UNUSUAL, Unusual, make_decoder
@@ -22,6 +22,7 @@ from app.wire.avro_encoder import make_encoder
 from app.wire.bad_record import BadRecord
 from app.wire.checks import CHECKS, FUTURE_MS, LAST_OCCURRED_MS, OLDEST_MS, check_key, check_time
 from app.wire.json_record import JsonForm, parse_object
+from app.wire.pages import PageEncoder
 from app.wire.schemas import SchemaStore, WireSchema, shipped_schemas
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class Codec:
         self._routes: dict[str, _Route] = {}
         self._headers: dict[str, bytes] = {}
         self._encoders: dict[str, Callable[[Any], bytes]] = {}
+        self._pages: PageEncoder | None = None
 
     def prepare(self) -> None:
         """Make ready whatever `encode` and `decode` would else make ready on a topic's first record.
@@ -182,9 +184,12 @@ class Codec:
         encode = self._encoders[record.topic] = make_encoder(route.schema.source, self._header(route))
         return encode(record)
 
-    def encoder_of(self, topic: str) -> "Callable[[Any], bytes]":
-        """`encode` for the records of one topic, for whoever writes many of them."""
-        return self._encoders.get(topic, self.encode)
+    def page_encoder(self) -> PageEncoder:
+        """For whoever writes many members' pages; always in Avro. Blocks as `encode` does."""
+        if self._pages is None:
+            route = self._route(MemberSnapshot.topic)
+            self._pages = PageEncoder(route.schema.source, self._header(route))
+        return self._pages
 
     def encode_key(self, key: str) -> bytes:
         """A record's key: the id in UTF-8."""

@@ -5,6 +5,8 @@ import pytest
 from app.domain.instants import DAY_MS
 from app.domain.outputs import MemberSnapshot, TransferView, WorkflowView
 from app.domain.setup import SetUpRules
+from app.domain.sink import SamePage
+from app.domain.snapshot import keep_rest, page
 from tests.domain.conftest import Story, days, re_engager, told
 from tests.domain.scoring import on_score
 
@@ -90,6 +92,54 @@ def test_in_app_activity_of_any_type_is_shown(story: Story):
     story.profile(0)
     page = snapshots(story.activity(1, type="profile.viewed"))[0]
     assert page.last_in_app_activity == days(1)
+
+
+class TestRest:
+    """What is left with a member of a page that was written, for those that differ in nothing else."""
+
+    @pytest.fixture
+    def kept(self, story: Story) -> Story:
+        story.activity(0)
+        self.keep(story)
+        return story
+
+    @staticmethod
+    def keep(story: Story) -> None:
+        member = story.member()
+        keep_rest(member, page(member), b"rest")
+
+    def test_a_page_with_nothing_new_but_the_last_activity_is_the_same(self, kept: Story):
+        assert kept.activity(1) == [SamePage("m1", days(1), days(1), b"rest")]
+        assert kept.activity(2) == [SamePage("m1", days(2), days(2), b"rest")]
+
+    def test_one_with_anything_else_is_whole_and_so_is_the_next_until_its_rest_is_kept(self, kept: Story):
+        (changed,) = snapshots(kept.profile(1, owner_id="o1"))
+        assert (changed.owner_id, changed.last_in_app_activity) == ("o1", days(0))
+        assert snapshots(kept.activity(2))[0].owner_id == "o1"
+        self.keep(kept)
+        assert kept.activity(3) == [SamePage("m1", days(3), days(3), b"rest")]
+
+    def test_one_that_has_waited_is_whole(self, kept: Story):
+        """What changed while it waited may have been put off with it."""
+        kept.activity(1)
+        assert kept.profile(1 + SECOND, owner_id="o1") == []
+        assert [each.owner_id for each in snapshots(kept.until(1.5))] == ["o1"]
+
+    def test_a_rest_kept_after_a_change_that_is_not_written_yet_is_not_used(self, kept: Story):
+        kept.activity(1)
+        kept.profile(1 + SECOND, owner_id="o1")
+        self.keep(kept)
+        assert [each.owner_id for each in snapshots(kept.activity(2))] == ["o1", "o1"]
+
+    def test_a_member_who_was_forgotten_has_none(self, kept: Story):
+        kept.command(1, type="FORGET_MEMBER")
+        assert kept.member().page_rest is None
+
+    @pytest.mark.parametrize("shown", ["engagements", "pending_nudges"])
+    def test_of_what_time_alone_changes_none_is_kept(self, kept: Story, shown: str):
+        member = kept.member()
+        keep_rest(member, MemberSnapshot(member_id="m1", occurred_at=0, **{shown: [object()]}), b"rest")
+        assert member.page_rest is None
 
 
 class TestTransfer:

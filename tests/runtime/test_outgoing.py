@@ -10,7 +10,10 @@ import pytest
 from app.domain.crossings import MemberMoved, MergeStep, Rerouted, TransferQueued
 from app.domain.events import Activity, PoolCapacity
 from app.domain.hop import Hop
+from app.domain.member import Member
 from app.domain.outputs import MemberSnapshot, Nudge
+from app.domain.sink import SamePage
+from app.domain.state import Hot
 from app.runtime.merge import InputRecord
 from app.runtime.outgoing import Outputs
 from app.wire.hops import write_hop
@@ -55,6 +58,19 @@ def test_a_page_that_is_gone_is_written_as_a_deletion(outputs: Outputs, host: Ho
     outputs.page_gone("m1")
     outputs.finish()
     assert outputs.rows == {(host.full_name(MemberSnapshot.topic), 0): [(b"m1", None)]}
+
+
+def test_the_rest_of_a_page_is_left_with_its_member_for_the_next_one(host: Host):
+    member = Member("m1", Hot(""))
+    outputs = Outputs(host, 0, attrgetter("member_id"), REROUTED, kept={"m1": member}.get)
+    outputs.add(MemberSnapshot(member_id="m1", occurred_at=days(0), tags=["x"], owner_id="o1"))
+    outputs.encode_pages()
+    assert member.page_rest is not None
+    outputs.collect([SamePage("m1", days(1), days(1), member.page_rest)], None)
+    outputs.finish()
+    (told,) = written(outputs, host, MemberSnapshot.topic)[0]
+    assert (told.occurred_at, told.last_in_app_activity) == (days(1), days(1))
+    assert (told.tags, told.owner_id) == (["x"], "o1")
 
 
 def test_of_a_page_written_and_deleted_in_one_batch_the_last_word_counts(outputs: Outputs, host: Host):
