@@ -23,7 +23,7 @@ FIRST_BATCH = 500
 be twice as large as the one before.
 """
 
-MAX_BUFFERED_BYTES = 8 * 1024 * 1024
+MAX_BUFFERED_BYTES = 4 << 20
 
 _RECORD_OVERHEAD_BYTES = 200
 """What a buffered record takes besides its key and value."""

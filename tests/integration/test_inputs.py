@@ -176,7 +176,7 @@ def test_behind_an_open_transaction_of_another_producer_its_topic_waits_and_then
 
 @pytest.mark.soak
 def test_a_large_backlog_beside_an_input_that_stands_still_takes_no_more_memory_than_its_bound(deploy):
-    """120 MB wait behind 8 MiB of buffer and 4 MiB of one fetch."""
+    """120 MB wait behind 4 MiB of buffer and 2 MiB of one fetch."""
     deployment = deploy(partitions=1)
     text = "x" * 1_000
     for number in range(12):
