@@ -19,7 +19,7 @@ def planned_instant(instant_ms: int) -> str:
     try:
         return iso_instant(instant_ms)
     except OverflowError:
-        return "after the year 9999"
+        return "an instant after 9999"
 
 
 def iso_instant(instant_ms: int) -> str:

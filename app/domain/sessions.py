@@ -109,11 +109,8 @@ def note_page(session: Session, rules: SessionRules, activity: Activity, at_ms: 
     session.is_late = session.is_late or page in rules.late_pages
     if at_ms >= session.page_ms:
         company_id = text_attribute(activity, "company_id")
-        session.page, session.page_ms, session.step = (
-            _cut(page),
-            at_ms,
-            _cut(text_attribute(activity, "step")),
-        )
+        session.page, session.page_ms = _cut(page), at_ms
+        session.step = _cut(text_attribute(activity, "step"))
         session.company_id = company_id if company_id and len(company_id) <= LONGEST_TEXT else None
 
 
@@ -140,7 +137,10 @@ def _is_of(session: Session | None, at_ms: int, timeout_ms: int) -> bool:
 
 
 def text_attribute(activity: Activity, name: str) -> str | None:
-    """An attribute as text; None for none, an empty one, and what is no text and no whole number. Ids are sometimes sent as numbers, by some producers as `42.0`."""
+    """An attribute as text; None for none, an empty one, and what is neither text nor a whole number.
+
+    Ids are sometimes sent as numbers, by some producers as `42.0`.
+    """
     value = activity.attributes.get(name)
     if isinstance(value, float) and value.is_integer():
         value = int(value)

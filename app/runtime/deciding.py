@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import traceback
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,7 +22,7 @@ from app.runtime.layout import split_part_key
 from app.runtime.outgoing import MAX_VALUE_BYTES, Fault, Outputs, Spoilt, TooLarge
 from app.runtime.position import Position, dump_position
 from app.runtime.writer import Outgoing
-from app.wire.bad_record import BadRecord
+from app.wire.bad_record import BadRecord, trace_of
 from app.wire.hops import read_hop
 from app.wire.partitioner import murmur2_partition
 
@@ -267,8 +266,7 @@ class Decider:
             log.exception("%s-%d offset %d: the rules failed", record.topic, self._partition, record.offset)
             self._store.drop(key)
             self._host.observer.bug(self._processor.name)
-            trace = "".join(traceback.format_exception(bug))[-4_000:]
-            raise Spoilt(record, "internal", trace, occurred_ms) from bug
+            raise Spoilt(record, "internal", trace_of(bug), occurred_ms) from bug
         if self._sink.outputs:
             outputs.collect(self._sink.outputs, record, occurred_ms)
 

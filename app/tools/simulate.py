@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import traceback
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from app.domain.sink import PageGone, Refused
 from app.playbooks.loader import load_playbooks
 from app.tools.event_file import check_output, open_events
 from app.tools.world import MEMBERS, World
-from app.wire.bad_record import BadRecord
+from app.wire.bad_record import BadRecord, trace_of
 from app.wire.instants import parse_instant
 from app.wire.lines import BadLine, Clock, Line, format_record, parse_line
 from app.wire.topics import RANK
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DEFAULT_GRACE_MS = 2_000
-_LONGEST_TRACE = 4_000
 
 
 @dataclass
@@ -125,7 +123,8 @@ def simulate(
             elif (spoilt := played.last) is not None:
                 log.exception("line %d: the rules failed", spoilt.number)
                 letter = spoilt.dead_letter("internal", "")
-                letter.message = "".join(traceback.format_exception(bug))[-_LONGEST_TRACE:]
+                # Not given with it: a message is cut where it is long, and of a trace the end says most.
+                letter.message = trace_of(bug)
                 bad.append(letter)
                 good.remove(spoilt)
             else:

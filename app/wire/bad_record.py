@@ -1,6 +1,7 @@
 """A record that cannot be applied: the error the wire raises, and the dead letter made of it."""
 
 import json
+import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -8,6 +9,7 @@ from app.domain.outputs import DeadLetter
 
 _SHOWN = 80
 _LONGEST_NAME = 80
+_LONGEST_TRACE = 4_000
 _LONGEST_MESSAGE = 600
 
 
@@ -49,6 +51,11 @@ class BadRecord(Exception):  # noqa: N818  the record is bad, the program is not
 def key_text(key: bytes | None) -> str | None:
     r"""A key for people to read: bytes that are no UTF-8 become `\xff`; None stays None."""
     return None if key is None else key.decode("utf-8", "backslashreplace")
+
+
+def trace_of(bug: Exception) -> str:
+    """The end of a bug's traceback: the message of a dead letter `internal`."""
+    return "".join(traceback.format_exception(bug))[-_LONGEST_TRACE:]
 
 
 def nearest_hint(name: str, known: Iterable[str]) -> str:

@@ -19,4 +19,4 @@ def test_instants_are_written_in_utc_with_milliseconds(instant_ms: int, text: st
 def test_what_is_planned_by_the_last_records_there_can_be_may_lie_behind_all_that_is_written():
     last_ms = 253_402_300_799_999
     assert planned_instant(last_ms) == "9999-12-31T23:59:59.999Z"
-    assert planned_instant(last_ms + 1) == "after the year 9999"
+    assert planned_instant(last_ms + 1) == "an instant after 9999"

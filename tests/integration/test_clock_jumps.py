@@ -8,19 +8,17 @@ import time
 
 import pytest
 
-from app.domain.events import Activity
-from app.wire.codec import Codec
 from app.wire.instants import parse_instant
-from tests.integration.deployment import Sent, until
+from tests.integration.deployment import until
 from tests.integration.faults import Faults
 from tests.integration.history import DAY_MS, HOUR_MS, write_files
 from tests.integration.oracle import assert_equals_simulate
 from tests.integration.replaying import replay
+from tests.integration.sending import activity
 
 pytestmark = pytest.mark.broker
 
 MINUTE_MS = 60_000
-CODEC = Codec()
 
 
 class Clock:
@@ -46,13 +44,6 @@ def jumping(deploy, after, idle="1s"):
 
 def now_ms():
     return time.time_ns() // 1_000_000
-
-
-def activity(member, at_ms):
-    record = Activity(
-        event_id=f"{member}-{at_ms}", member_id=member, occurred_at=at_ms, type="article.read", channel="APP"
-    )
-    return Sent("activity", member.encode(), CODEC.encode(record))
 
 
 def fallen_inactive(deployment):

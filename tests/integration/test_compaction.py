@@ -1,7 +1,6 @@
 """A changelog that Kafka has compacted: what it still holds is enough, for a folder that is empty and for one left behind."""
 
 import asyncio
-import itertools
 import random
 import shutil
 from contextlib import contextmanager
@@ -16,12 +15,12 @@ from app.domain.events import OperatorCommand
 from app.runtime.layout import POSITION_KEY
 from app.tools.committed import committed_reader
 from app.wire.codec import Codec
-from app.wire.partitioner import murmur2_partition
 from app.wire.topics import changelog_of, load_topics
 from tests.integration.deployment import Sent, until
 from tests.integration.faults import Faults
 from tests.integration.history import DAY_MS, START_MS, History
 from tests.integration.oracle import assert_equals_simulate
+from tests.integration.sending import one_of_each_partition
 
 pytestmark = pytest.mark.broker
 
@@ -105,19 +104,9 @@ def compacting(deployment, data):
     places = [TopicPartition(deployment.prefix + CHANGELOG, n) for n in range(deployment.partitions)]
     before = deployment.end_offsets(places)
     yield before
-    deployment.produce(forgetting(one_of_each_partition(deployment), START_MS))
+    deployment.produce(forgetting(one_of_each_partition("nobody", deployment.partitions), START_MS))
     drain(deployment, data)
     wait_until_compacted(deployment, before)
-
-
-def one_of_each_partition(deployment):
-    """A member nobody has heard of for each partition."""
-    names = (f"nobody-{number}" for number in itertools.count())
-    by_partition = {}
-    while len(by_partition) < deployment.partitions:
-        name = next(names)
-        by_partition.setdefault(murmur2_partition(name.encode(), deployment.partitions), name)
-    return list(by_partition.values())
 
 
 def drain(deployment, data):

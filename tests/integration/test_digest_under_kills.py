@@ -13,6 +13,7 @@ from tests.integration.deployment import Deployment, Sent, Worker, until
 from tests.integration.faults import Faults
 from tests.integration.history import DAY_MS, HOUR_MS, START_MS
 from tests.integration.oracle import assert_equals_simulate, assert_in_place_and_order
+from tests.integration.sending import one_of_each_partition
 
 pytestmark = pytest.mark.broker
 
@@ -60,10 +61,6 @@ def started(member: str, at_ms: int) -> list[Sent]:
 
 def time_passes(at_ms: int) -> list[Sent]:
     """A word of somebody on each partition, who has nothing to do with it."""
-    names: dict[int, str] = {}
-    for number in range(100):
-        names.setdefault(murmur2_partition(f"other-{number}".encode(), PARTITIONS), f"other-{number}")
-    assert len(names) == PARTITIONS
     return [
         Sent(
             Activity.topic,
@@ -78,7 +75,7 @@ def time_passes(at_ms: int) -> list[Sent]:
                 )
             ),
         )
-        for name in names.values()
+        for name in one_of_each_partition("other", PARTITIONS)
     ]
 
 

@@ -10,35 +10,16 @@ from contextlib import contextmanager
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from app.domain.events import Activity, MemberProfile, ScoreCommand
+from app.domain.events import ScoreCommand
 from app.service.worker import free_port
-from app.wire.codec import Codec
 from tests.integration.deployment import Sent, until
 from tests.integration.faults import Faults
 from tests.integration.history import DAY_MS, HOUR_MS, START_MS, History
 from tests.integration.oracle import assert_equals_simulate
+from tests.integration.sending import CODEC, activity, profile
 from tests.integration.watching import metric
 
 pytestmark = pytest.mark.broker
-
-CODEC = Codec()
-
-
-def activity(member, at_ms, event_id, **attributes):
-    record = Activity(
-        event_id=event_id,
-        member_id=member,
-        occurred_at=at_ms,
-        type="article.read",
-        channel="APP",
-        attributes=attributes,
-    )
-    return Sent("activity", member.encode(), CODEC.encode(record))
-
-
-def profile(member, at_ms, event_id):
-    record = MemberProfile(event_id=event_id, member_id=member, occurred_at=at_ms, owner_id="o1")
-    return Sent("profile", member.encode(), CODEC.encode(record))
 
 
 def score(member, at_ms, event_id):

@@ -17,6 +17,7 @@ from tests.integration.faults import FEW, Faults
 from tests.integration.history import HOUR_MS, START_MS
 from tests.integration.intent_history import RELEASE_MS, IntentHistory, write_playbooks
 from tests.integration.oracle import assert_equals_simulate, remade
+from tests.integration.sending import one_of_each_partition
 
 pytestmark = pytest.mark.broker
 
@@ -121,9 +122,7 @@ def status(company: str, at_ms: int) -> Sent:
 
 def other_company(deployment: Deployment, partition: int, at_ms: int) -> Sent:
     """A record of some company of this partition that nobody waits for."""
-    names = (f"other-{number}" for number in range(1_000))
-    keeps = (name for name in names if murmur2_partition(name.encode(), deployment.partitions) == partition)
-    return status(next(keeps), at_ms)
+    return status(one_of_each_partition("other", deployment.partitions)[partition], at_ms)
 
 
 def sent(record: Activity | CompanyStatus, key: str) -> Sent:

@@ -9,13 +9,12 @@ from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Boolean, Float64, Int16, Int32, Schema, String
 
 from app.broker.topics import admin_client
-from app.domain.events import Activity, MemberProfile
 from app.service.worker import free_port
-from app.wire.codec import Codec
 from tests.integration.deployment import Sent, until
 from tests.integration.faults import Faults
 from tests.integration.history import DAY_MS, START_MS
 from tests.integration.oracle import assert_equals_simulate
+from tests.integration.sending import activity, profile
 from tests.integration.watching import metric
 
 pytestmark = pytest.mark.broker
@@ -71,23 +70,12 @@ def set_quota(deployment: Any, key: str, value: float | None) -> None:
 
 def day_of(number: int, members: int) -> list[Sent]:
     """What comes on one day: much of one input, and a little of another."""
-    codec, records = Codec(), []
+    records = []
     for each in range(members):
         member, at_ms = f"m{each}", START_MS + number * DAY_MS + each
-        activity = Activity(
-            event_id=f"{number}-a{each}",
-            member_id=member,
-            occurred_at=at_ms,
-            type="article.read",
-            channel="APP",
-            attributes={"text": "x" * 1_500},
-        )
-        records.append(Sent("activity", member.encode(), codec.encode(activity)))
+        records.append(activity(member, at_ms, f"{number}-a{each}", text="x" * 1_500))
         if each % 7 == number % 7:
-            profile = MemberProfile(
-                event_id=f"{number}-p{each}", member_id=member, occurred_at=at_ms, owner_id=f"o{number}"
-            )
-            records.append(Sent("profile", member.encode(), codec.encode(profile)))
+            records.append(profile(member, at_ms, f"{number}-p{each}", owner_id=f"o{number}"))
     return records
 
 

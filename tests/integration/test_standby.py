@@ -1,23 +1,21 @@
 """Hot standbys: whoever takes over has hardly anything to restore, however the owner went, and nothing is lost or repeated."""
 
-import json
 import random
 import re
 import shutil
 import time
-import urllib.request
 from typing import Any, NamedTuple
 
 import pytest
 from aiokafka import TopicPartition
 
 from app.service.worker import free_port
-from app.wire.instants import parse_instant
 from app.wire.topics import PROCESSORS, changelog_of
 from tests.integration.deployment import Deployment, Worker, until
 from tests.integration.faults import Faults
 from tests.integration.history import History, write_files
 from tests.integration.oracle import assert_equals_simulate
+from tests.integration.watching import caught_up_ms, health
 
 pytestmark = pytest.mark.broker
 
@@ -38,12 +36,10 @@ class Site(NamedTuple):
 
     def health(self) -> dict[str, Any]:
         """What it says of itself; nothing while it does not answer."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=10) as answer:
-                return json.loads(answer.read())
-        except OSError:
+        report = health(self.port)
+        if not report:
             assert self.worker.running, self.worker.log()
-            return {"status": "none", "partitions": [], "standbys": []}
+        return report or {"status": "none", "partitions": [], "standbys": []}
 
     def owned(self) -> set[Unit]:
         return {(each["processor"], each["partition"]) for each in self.health()["partitions"]}
@@ -58,8 +54,9 @@ class Site(NamedTuple):
         ends = changelog_ends(self.deployment)
 
         def has_all() -> bool:
-            standbys = self.health()["standbys"]
-            return len(standbys) == units and all(
+            report = self.health()
+            standbys = report["standbys"]
+            return (report["status"], len(standbys)) == ("ready", units) and all(
                 (each["next_offset"] or 0) >= ends[each["processor"], each["partition"]] for each in standbys
             )
 
@@ -69,14 +66,7 @@ class Site(NamedTuple):
         """Wait until it has applied and committed all that had come to its partitions when this was asked."""
         asked_ms = time.time_ns() // 1_000_000
 
-        def idle() -> bool:
-            report = self.health()
-            reached = [each["caught_up_at"] for each in report["partitions"]]
-            return report["status"] == "ready" and all(
-                at and parse_instant(at, "caught_up_at") > asked_ms for at in reached
-            )
-
-        until(idle, "an idle worker")
+        until(lambda: (caught_up_ms(self.health()) or 0) > asked_ms, "an idle worker")
 
     def wait_until_owning(self, units: int) -> None:
         def owns() -> bool:

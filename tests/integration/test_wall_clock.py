@@ -2,17 +2,15 @@
 
 import json
 import time
-import urllib.error
-import urllib.request
 
 import pytest
 
-from app.domain.events import Activity
 from app.service.worker import free_port
-from app.wire.codec import Codec
 from app.wire.instants import parse_instant
-from tests.integration.deployment import Sent, until
+from tests.integration.deployment import until
 from tests.integration.oracle import assert_equals_simulate
+from tests.integration.sending import activity
+from tests.integration.watching import caught_up_ms, health
 
 pytestmark = pytest.mark.broker
 
@@ -40,13 +38,6 @@ def now_ms():
     return time.time_ns() // 1_000_000
 
 
-def activity(member, at_ms):
-    record = Activity(
-        event_id=f"{member}-{at_ms}", member_id=member, occurred_at=at_ms, type="article.read", channel="APP"
-    )
-    return Sent("activity", member.encode(), Codec().encode(record))
-
-
 def inactive(deployment, member):
     """Wait for a member's tag, and return when it was due."""
     line = deployment.wait_for_output('"tag-changed"', '"inactive"', f'"{member}"', '"timer:inactive"')
@@ -59,15 +50,9 @@ def wait_until_it_has_looked_around(worker, port):
     first = []
 
     def caught_up_again():
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
-                partitions = json.load(answer)["partitions"]
-        except urllib.error.HTTPError:
+        if (reached_ms := caught_up_ms(health(port))) is None:
             return False
-        instants = [partition["caught_up_at"] for partition in partitions]
-        if not instants or None in instants:
-            return False
-        first.append(min(parse_instant(each, "caught_up_at") for each in instants))
+        first.append(reached_ms)
         return first[-1] >= first[0] + 500
 
     until(caught_up_again, "a worker with nothing left to do")

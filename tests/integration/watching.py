@@ -7,6 +7,8 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.wire.instants import parse_instant
+
 
 def health(port: int) -> dict[str, Any]:
     """The report of `/health`, whatever its status; empty while nobody answers."""
@@ -18,6 +20,14 @@ def health(port: int) -> dict[str, Any]:
     except OSError:
         found = {}
     return found
+
+
+def caught_up_ms(report: dict[str, Any]) -> int | None:
+    """By a report of `/health`, the wall time by which nothing was left in any partition; None while something may be."""
+    reached = [partition["caught_up_at"] for partition in report.get("partitions", ())]
+    if report.get("status") != "ready" or not reached or None in reached:
+        return None
+    return min(parse_instant(each, "caught_up_at") for each in reached)
 
 
 def metric(port: int, name: str, **labels: str) -> float:

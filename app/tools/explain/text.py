@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from app.domain.explain.considered import span_text
 from app.domain.explain.registry import decided_by
 from app.domain.explain.step import APPLIED
+from app.domain.instants import planned_instant
 from app.tools.explain.words import record_words
-from app.wire.instants import format_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -52,7 +52,7 @@ class TextTeller:
 
     def end(self, standing: Standing) -> None:
         """How the member stands, what it is woken for next, and what each outcome still waits for."""
-        print(f"{_instant(standing.at_ms)}  as it stands then")
+        print(f"{planned_instant(standing.at_ms)}  as it stands then")
         for line in self._standing(standing):
             print(_INDENT + line)
         sys.stdout.flush()
@@ -64,7 +64,7 @@ class TextTeller:
         if step.under:
             marks.append(f"decided under other playbooks, {step.under}")
         if step.late and step.record is not None:
-            marks.append(f"now {_instant(step.now_ms)}")
+            marks.append(f"now {planned_instant(step.now_ms)}")
         if step.timer is not None:
             what = f"timer {step.timer[1]} of {step.timer[2] or 'the member'}"
         else:
@@ -72,7 +72,7 @@ class TextTeller:
             marks = [f"event_id {step.record.event_id}", *([step.place] if step.place else []), *marks]
         if step.from_member:
             marks.append(f"came to {step.from_member}, merged into this member")
-        return f"{_instant(step.at_ms)}  {what}" + (f"  ({', '.join(marks)})" if marks else "")
+        return f"{planned_instant(step.at_ms)}  {what}" + (f"  ({', '.join(marks)})" if marks else "")
 
     def _body(self, step: Step) -> Iterator[str]:
         subject = self._subject
@@ -86,7 +86,7 @@ class TextTeller:
         yield from self._near(step) if subject.why_not is None else self._missed(step.considered)
         for due_ms, name, playbook, _ in step.armed:
             if subject.concerns(playbook):
-                yield f"timer {name} of {playbook or 'the member'} set to {_instant(due_ms)}"
+                yield f"timer {name} of {playbook or 'the member'} set to {planned_instant(due_ms)}"
 
     def _output(self, step: Step, output: Any) -> Iterator[str]:
         subject = self._subject
@@ -163,7 +163,7 @@ class TextTeller:
         subject = self._subject
         if standing.merged_into is not None:
             yield (
-                f"merged into {standing.merged_into} at {_instant(standing.merged_ms)}:"
+                f"merged into {standing.merged_into} at {planned_instant(standing.merged_ms)}:"
                 f" see `reengage explain {standing.merged_into}`"
             )
         elif not standing.known:
@@ -174,7 +174,7 @@ class TextTeller:
         for place, (due_ms, name, playbook, _) in enumerate(wake.timer for wake in wakes):
             when = "wakes next" if place == 0 else "then"
             purpose = f": {wakes[place].purpose}" if wakes[place].purpose else ""
-            yield f"{when} at {_instant(due_ms)}, timer {name} of {playbook or 'the member'}{purpose}"
+            yield f"{when} at {planned_instant(due_ms)}, timer {name} of {playbook or 'the member'}{purpose}"
         if not wakes:
             yield "waits for no timer"
         if subject.why_not is not None:
@@ -183,7 +183,7 @@ class TextTeller:
 
 def _facts(standing: Standing) -> Iterator[str]:
     for workflow_id, opened_ms in standing.workflows.items():
-        yield f"workflow {workflow_id} open since {_instant(opened_ms)}"
+        yield f"workflow {workflow_id} open since {planned_instant(opened_ms)}"
     for path, value in standing.facts.items():
         if _says(path, value):
             yield f"{path} = {_value(path, value)}"
@@ -206,10 +206,4 @@ def _value(path: str, value: Any) -> str:
     if path.endswith(_SPANS):
         return span_text(value)
     is_instant = path.startswith(("tags.", "sent.")) or path.endswith("_ms") or ".steps." in path
-    return _instant(value) if is_instant and isinstance(value, int) and value > 0 else str(value)
-
-
-def _instant(at_ms: int) -> str:
-    """An instant to read; a timer may be set to one beyond the last that can be written."""
-    written = format_instant(at_ms)
-    return written if isinstance(written, str) else "an instant after 9999"
+    return planned_instant(value) if is_instant and isinstance(value, int) and value > 0 else str(value)
