@@ -56,6 +56,9 @@ def open_options(cache: Cache | None = None, write_buffers: WriteBufferManager |
     options.set_write_buffer_size(16 << 20)
     options.set_max_write_buffer_number(2)
     options.set_max_background_jobs(2)
+    # Members who are met for the first time are looked for in vain.
+    options.set_memtable_whole_key_filtering(True)
+    options.set_memtable_prefix_bloom_ratio(0.05)
     if write_buffers is not None:
         options.set_write_buffer_manager(write_buffers)
     blocks = BlockBasedOptions()
