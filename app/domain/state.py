@@ -106,7 +106,7 @@ class Merged(msgspec.Struct, array_like=True, gc=False):
     away: list[str] = msgspec.field(default_factory=list)
 
 
-class Hot(msgspec.Struct, array_like=True):
+class Hot(msgspec.Struct, array_like=True, gc=False):
     """Part 0.
 
     Attributes:

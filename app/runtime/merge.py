@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from app.runtime.evidence import NONE
 
 if TYPE_CHECKING:
@@ -29,8 +31,8 @@ _RECORD_OVERHEAD_BYTES = 200
 """What a buffered record takes besides its key and value."""
 
 
-class InputRecord(NamedTuple):
-    """One record as read from an input topic. `topic` is the contract's name, without prefix."""
+class InputRecord(msgspec.Struct, frozen=True, order=True, gc=False):
+    """One record as read from an input topic; they sort as they are merged. `topic` is the contract's name, without prefix."""
 
     appended_ms: int
     rank: int
@@ -38,9 +40,6 @@ class InputRecord(NamedTuple):
     topic: str
     key: bytes | None
     value: bytes | None
-
-
-_make = tuple.__new__
 
 
 class _Chunk(NamedTuple):
@@ -113,8 +112,7 @@ class Merge:
         before = len(source.buffer)
         for offset, appended_ms, key, value in records:
             if offset >= expected:
-                # The tuple's own maker: the named one is a function in Python, called for every record.
-                append(_make(InputRecord, (appended_ms, rank, offset, topic, key, value)))
+                append(InputRecord(appended_ms, rank, offset, topic, key, value))
                 expected = offset + 1
         added = len(source.buffer) - before
         if added:
@@ -173,11 +171,11 @@ class Merge:
                 break
             source = min(heads, key=_head)
             evidence = self._evidence()
-            rival = min((other.buffer[0][:3] for other in heads if other is not source), default=None)
+            rival = min((_place(other.buffer[0]) for other in heads if other is not source), default=None)
             taken = self._take_run(source, batch, last, rival, evidence, limit)
             if not taken:
                 break
-            last = batch[-1][:3]
+            last = _place(batch[-1])
         self.buffered -= len(batch)
         if batch:
             self._limit = min(2 * self._limit, MAX_BATCH)
@@ -206,10 +204,11 @@ class Merge:
             end = chunk.next_offset
             while buffer and len(batch) < limit:
                 record = buffer[0]
-                key = record[:3]
-                if record.offset >= end or key < last or (rival is not None and key > rival):
+                # As `_place` does; spared the call, for this is done for every record.
+                place = record.appended_ms, record.rank, record.offset
+                if place[2] >= end or place < last or (rival is not None and place > rival):
                     break
-                last = key
+                last = place
                 batch.append(buffer.popleft())
             if not buffer or buffer[0].offset < end:
                 break
@@ -220,3 +219,7 @@ class Merge:
 
 def _head(source: _Input) -> InputRecord:
     return source.buffer[0]
+
+
+def _place(record: InputRecord) -> tuple[int, int, int]:
+    return record.appended_ms, record.rank, record.offset

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from app.domain.crossings import JournalEntry, Rerouted
 from app.domain.engine import START
@@ -296,7 +297,7 @@ class TestBadInput:
 
     def test_a_key_that_differs_or_lacks(self, work: Work):
         good = work.activity(0)
-        work.decide(good._replace(key=None), good._replace(key=b"other", offset=1))
+        work.decide(replace(good, key=None), replace(good, key=b"other", offset=1))
         assert [error for error, _, _ in work.letters()] == ["bad_key", "bad_key"]
         assert work.outputs("tag-changed") == []
 

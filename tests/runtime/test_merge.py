@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from app.runtime import merge as module
 from app.runtime.evidence import Evidence
-from app.runtime.merge import FIRST_BATCH, MAX_BATCH, Merge
+from app.runtime.merge import FIRST_BATCH, MAX_BATCH, InputRecord, Merge
 
 RANKS = {"command": 3, "score": 7, "activity": 9}
 
@@ -66,7 +66,7 @@ class TestOrder:
     def test_a_record_carries_all_that_came_with_it(self, merge: Merge):
         merge.feed("score", [(7, 10, b"m1", None)], 2, 0)
         drain(merge, *RANKS, at=1)
-        assert merge.take() == [(10, 7, 7, "score", b"m1", None)]
+        assert merge.take() == [InputRecord(10, RANKS["score"], 7, "score", b"m1", None)]
 
     def test_where_the_clock_went_back_a_new_batch_begins(self, merge: Merge):
         feed(merge, "activity", 10, 20, 15, 30)
@@ -279,9 +279,13 @@ def merged(complete: Logs) -> list[tuple[str, int]]:
     return order
 
 
-def assert_is_sorted(batch) -> None:
-    keys = [record[:3] for record in batch]
-    assert keys == sorted(set(keys))
+def place_of(record: InputRecord) -> tuple[int, int, int]:
+    return record.appended_ms, record.rank, record.offset
+
+
+def assert_is_sorted(batch: list[InputRecord]) -> None:
+    assert len({place_of(record) for record in batch}) == len(batch)
+    assert batch == sorted(batch)
 
 
 @given(logs=logs, data=st.data())
@@ -418,7 +422,7 @@ class MergeMachine(RuleBasedStateMachine):
         """Whatever another log held when the record came is behind it in the order, or has been taken."""
         for topic, log in self.logs.items():
             if topic != record.topic and log.taken < ends_seen[topic]:
-                assert key_of(topic, log.taken, log.instants[log.taken]) > record[:3]
+                assert key_of(topic, log.taken, log.instants[log.taken]) > place_of(record)
 
     @invariant()
     def buffers_are_accounted_for(self) -> None:
