@@ -257,7 +257,7 @@ class Partition:
         await self._writer.close()
         if self._store is not None:
             self._store.close()
-        # What lies in memory is held by cycles of objects, which nobody looks for (see `service.worker`).
+        # What lies in memory is held by cycles of objects, which nobody looks for (see `service.garbage`).
         self._store = self._decider = self._commits = self.merge = self._inbox = None
 
     async def _run(self, commits: Commits) -> None:

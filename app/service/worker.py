@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import signal
 import socket
@@ -23,6 +22,7 @@ from app.runtime.hosting.app import App
 from app.runtime.hosting.loop import Loop
 from app.runtime.processor import Host
 from app.runtime.refusals import REFUSALS
+from app.service import garbage
 from app.service.client import broker_errors, make_codec, names_of
 from app.service.folder import held
 from app.service.metrics import WorkerMetrics
@@ -51,13 +51,6 @@ to restore are how long its partitions stand still.
 """
 
 
-GARBAGE_EVERY_S = 2.0
-"""How often it is looked whether there are many new objects."""
-
-YOUNG_OBJECTS = 5_000
-"""So few new ones since the last time are not looked through."""
-
-
 def run(settings: Settings, *, port: int | None = None, until_drained: bool = False) -> int:
     """Run a worker until it is told to stop (SIGINT, SIGTERM) or, with `until_drained`, has nothing left to do.
 
@@ -68,10 +61,7 @@ def run(settings: Settings, *, port: int | None = None, until_drained: bool = Fa
     load_tables()
     web_port = free_port() if port is None else _usable(port)
     with held(settings.data) as folder, broker_errors(settings):
-        # Objects made so far live as long as the process; for those to come see `_look_for_cycles`.
-        gc.collect()
-        gc.freeze()
-        gc.disable()
+        garbage.begin()
         with asyncio.Runner(loop_factory=Loop) as runner:
             return runner.run(
                 _serve(settings, processors(playbooks), folder, web_port, until_drained=until_drained)
@@ -99,7 +89,7 @@ async def _serve(
         loop.add_signal_handler(number, stop.set)
     await app.start()
     log.info("worker of %s started, web on %s:%s", host.application, app.conf.web_host, app.conf.web_port)
-    looking = asyncio.create_task(_look_for_cycles(), name="garbage")
+    looking = asyncio.create_task(garbage.look_for_cycles(), name="garbage")
     try:
         return await _until_done(app, stop, until_drained=until_drained)
     except REFUSALS:
@@ -109,18 +99,6 @@ async def _serve(
     finally:
         looking.cancel()
         await app.stop()
-
-
-async def _look_for_cycles() -> None:
-    """Collect the young garbage now and then, in place of Python's own way, until cancelled.
-
-    A batch leaves no cycles behind, and a member kept in memory has none. Python looks for some whenever so many objects
-    were made: often, at a cost to every event, or seldom, and then everything stands still for 0.2 s.
-    """
-    while True:
-        await asyncio.sleep(GARBAGE_EVERY_S)
-        if gc.get_count()[0] > YOUNG_OBJECTS:
-            gc.collect(0)
 
 
 async def _look_at_topics(settings: Settings) -> None:
