@@ -6,7 +6,6 @@ is opened in a process of its own, so that memory and processor time are that st
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import time
 from contextlib import contextmanager, suppress
@@ -23,6 +22,7 @@ from app.playbooks.loader import DEFAULTS, load_playbooks
 from app.runtime.database import open_options
 from app.runtime.merge import MAX_BATCH
 from app.runtime.store import Store
+from app.service import garbage
 from bench.lives import changelog_bytes, id_of, rows_of
 from bench.playbooks import START_MS, Contender
 
@@ -151,10 +151,7 @@ def serve(folder: Path, members: int, events: int, connection: Connection) -> No
     """The process of one store: a round of so many events for each True received, until there is a False."""
     playbooks, cache = load_playbooks(DEFAULTS), Cache(BLOCK_CACHE_BYTES)
     partition = Contender(folder, playbooks, active_events(members), cache=cache)
-    # As the worker does.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(500_000, 50, 1_000)
+    garbage.begin()
     size = min(events, MAX_BATCH)
     while connection.recv():
         work = partition.prepared(size, events // size)
