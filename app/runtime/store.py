@@ -93,6 +93,7 @@ class Store(Generic[E]):
         self.deadlines = DeadlineIndex(self)
         self._young: dict[str, E] = {}
         self._old: dict[str, E] = {}
+        self._gone: dict[str, E] = {}
         self._kept: dict[str, E] = {}
         self._changed: dict[str, E] = {}
         self._parts: dict[bytes, bytes | None] = {}
@@ -107,7 +108,7 @@ class Store(Generic[E]):
         """Keep no more decoded entities than this across batches, nor than `CACHED_ENTITIES`; those too many go at once."""
         self._most = entities
         if len(self._young) + len(self._old) > entities:
-            self._old = {}
+            self._old, self._gone = {}, {}
             self._young = dict(islice(self._young.items(), max(0, len(self._young) - entities // 2), None))
 
     def holds(self, key: str) -> bool:
@@ -273,7 +274,8 @@ class Store(Generic[E]):
 
         What cannot be flushed is only logged: the folder is then behind, and is caught up when it is next opened.
         """
-        self._young, self._old, self._kept, self._changed, self._parts = {}, {}, {}, {}, {}
+        self._young, self._old, self._gone = {}, {}, {}
+        self._kept, self._changed, self._parts = {}, {}, {}
         self._sealed.clear()
         self.deadlines = DeadlineIndex(self)
         self._db.close()
@@ -315,10 +317,15 @@ class Store(Generic[E]):
             raise StoreError(f"{self._folder}: is the state of another changelog", damaged=True)
 
     def _remember(self, entity: E) -> None:
-        """Two generations stand in for a list of recent use: what is not met again while one fills up is dropped."""
+        """Two generations stand in for a list of recent use: what is not met again while one fills up is dropped.
+
+        And one by one, as others come: 25,000 members let go at once take longer than many an answer may.
+        """
         if len(self._young) >= min(CACHED_ENTITIES * self._partitions, self._most) // 2:
-            self._old, self._young = self._young, {}
+            self._gone, self._old, self._young = self._old, self._young, {}
         self._young[entity.key] = entity
+        if self._gone:
+            self._gone.popitem()
 
 
 def _encode_mark(next_offset: int) -> bytes:

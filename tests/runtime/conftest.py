@@ -27,7 +27,7 @@ PARTITIONS = 4
 class Thing(Entity):
     """An entity of two parts: a text and a due time, and a note that is read when asked for."""
 
-    __slots__ = ("_note", "due_ms", "gone", "note_changed", "read", "text")
+    __slots__ = ("__weakref__", "_note", "due_ms", "gone", "note_changed", "read", "text")
 
     def __init__(self, key: str, text: str = "", due_ms: int = NEVER_MS) -> None:
         super().__init__(key, "hash")

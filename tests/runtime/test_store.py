@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import weakref
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -284,7 +285,17 @@ class TestEviction:
         for number in range(20):
             put(store, f"m{number}", "a")
             commit(store)
-            assert len(store._young) + len(store._old) <= 6
+            assert len(store._young) + len(store._old) + len(store._gone) <= 6
+
+    def test_they_are_let_go_one_by_one(self, store: SomeStore):
+        """Many at once would hold up whoever waits for the next record."""
+        held: weakref.WeakSet[Thing] = weakref.WeakSet()
+        for number in range(40):
+            before = len(held)
+            put(store, f"m{number}", "a")
+            held.add(store._young[f"m{number}"])
+            commit(store)
+            assert len(held) == min(before + 1, 6)
 
     def test_it_may_be_told_to_hold_fewer_from_now_on(self, store: SomeStore):
         for number in range(6):
