@@ -61,6 +61,14 @@ HISTORY_LAG_MS = 5 * 60_000
 """A record appended this long after it occurred says that history is being loaded (contract 5)."""
 
 
+class _InDoubt(Exception):  # noqa: N818  it says what is not known
+    """An entity has grown too large, and several records of the batch may have made it so; `first` is the first of them."""
+
+    def __init__(self, first: InputRecord) -> None:
+        super().__init__(first.offset)
+        self.first = first
+
+
 class Decided(NamedTuple):
     """One batch, ready to be committed: what goes to Kafka, what goes to RocksDB, and where the partition then is.
 
@@ -144,7 +152,8 @@ class Decider:
         """Decide one batch: records in merged order, or none where time alone moves.
 
         `wall_ms` is the wall clock's time, given only when the partition is drained; it goes without records. A batch
-        in which much is spoilt is decided in part only: what is left of it lies in `rest`, and is the next batch.
+        in which much is spoilt, or in which it has to be found out what is, is decided in part only: what is left of it
+        lies in `rest`, and is the next batch.
         """
         self.rest = ()
         poison: dict[tuple[str, int], Fault] = {}
@@ -167,11 +176,19 @@ class Decider:
                 if failures >= MOST_SPOILT:
                     wakes = max(0, wakes - self._engine.wakes_left - 1)
                 self._undo()
+            except _InDoubt as doubt:
+                # Up to there, one alone can be at fault; if it is not, the next is found in the rest.
+                batch = self._cut(batch, batch.index(doubt.first) + 1)
+                self._undo()
             if len(poison) >= MOST_SPOILT:
                 spoilt_at = [at for at, record in enumerate(batch) if (record.topic, record.offset) in poison]
-                end = spoilt_at[-1] + 1
-                self.rest = (*batch[end:], *self.rest)
-                batch = batch[:end]
+                # None where the batch has been cut since, for another reason.
+                batch = self._cut(batch, spoilt_at[-1] + 1) if spoilt_at else batch
+
+    def _cut(self, batch: Sequence[InputRecord], end: int) -> Sequence[InputRecord]:
+        """The batch up to there; the others are left for the next."""
+        self.rest = (*batch[end:], *self.rest)
+        return batch[:end]
 
     def _undo(self) -> None:
         """Back to where the last decided batch ended."""
@@ -200,7 +217,7 @@ class Decider:
         swept_to = self._sweep(self._position.swept_to)
         engine.move_time(engine.time_ms if wall_ms is None else wall_ms)
         outputs.collect(self._sink.outputs, None)
-        offsets = dict(self._position.offsets)
+        offsets, applied = dict(self._position.offsets), 0
         try:
             # Without records too there is a slice: of what timers and the sweep have changed.
             for start in range(0, max(1, len(batch)), SLICE):
@@ -210,13 +227,14 @@ class Decider:
                         outputs.dead_letter(record, *fault)
                     else:
                         self._apply(record, outputs)
+                applied = start + SLICE
                 parts = self._encode(outputs, offsets)
             if self._history:
                 self._history = False
                 self.history_seen_ms = self._host.now_ms()
             return self._finish(outputs, parts, offsets, swept_to, len(batch), wakes - engine.wakes_left)
         except TooLarge as large:
-            sound = [record for record in batch if (record.topic, record.offset) not in poison]
+            sound = [record for record in batch[:applied] if (record.topic, record.offset) not in poison]
             raise self._fault(large, sound) from large
 
     def _sweep(self, swept_to: str | None) -> str | None:
@@ -348,14 +366,21 @@ class Decider:
         outgoing = Outgoing(outputs.rows, parts.items(), dump_position(self._position))
         return Decided(outgoing, sealed, self._position, records, woken, outputs.dead_letters)
 
-    def _fault(self, large: TooLarge, batch: Sequence[InputRecord]) -> Spoilt | TimerFailed:
-        """Whose fault it is that an entity has grown beyond what Kafka takes: of its largest record, else of its timers."""
-        own = [record for record in batch if record.key == large.entity.encode()]
-        for record in sorted(own, key=lambda record: len(record.value or b""), reverse=True):
-            with contextlib.suppress(BadRecord):
-                event = self._decode(record.topic, record.key, record.value, record.appended_ms)
-                return Spoilt(record, "too_large", str(large), self._unwrapped(event).occurred_at)
-        return TimerFailed(large.entity)
+    def _fault(self, large: TooLarge, applied: list[InputRecord]) -> Spoilt | TimerFailed | _InDoubt:
+        """Whose fault it is that an entity has grown beyond what Kafka takes: of its record, if it has one, else of its timers.
+
+        Of several it is not the largest that need have made it so: one that is not kept, or little of it, does not.
+        """
+        own: list[tuple[InputRecord, int]] = []
+        for record in applied:
+            if record.key == large.entity.encode():
+                with contextlib.suppress(BadRecord):
+                    event = self._decode(record.topic, record.key, record.value, record.appended_ms)
+                    own.append((record, self._unwrapped(event).occurred_at))
+        if not own:
+            return TimerFailed(large.entity)
+        first, occurred_ms = own[0]
+        return _InDoubt(first) if len(own) > 1 else Spoilt(first, "too_large", str(large), occurred_ms)
 
 
 def _refuse_too_large(parts: dict[bytes, bytes | None]) -> None:

@@ -15,7 +15,7 @@ from app.domain.crossings import JournalEntry, Rerouted
 from app.domain.engine import START
 from app.domain.entity import StoreError
 from app.domain.errors import UserError
-from app.domain.events import Activity, MemberProfile, OperatorCommand
+from app.domain.events import Activity, MemberProfile, OperatorCommand, ScoreCommand
 from app.domain.instants import DAY_MS, SECOND_MS
 from app.domain.members import MemberCore
 from app.domain.outputs import MemberSnapshot
@@ -127,6 +127,12 @@ class Work:
             self.rows.setdefault(where, []).extend(rows)
         self.store.write(decided.sealed, decided.outgoing.position, 0)
         return decided
+
+    def decide_all(self, *batch: InputRecord) -> None:
+        """Decide and commit one batch, and what is left of it."""
+        self.decide(*batch)
+        while self.decider.rest:
+            self.decide(*self.decider.rest)
 
     def outputs(self, topic: str | None = None) -> list[Any]:
         """The output records so far, or those of a topic; the journal's only when asked for by name."""
@@ -610,20 +616,47 @@ class TestTooLarge:
         )
 
     def test_a_state_that_would_be_is_the_fault_of_the_record_that_made_it_so(self, work: Work):
-        work.decide(work.activity(0), self.profile(work, 1), work.activity(1, BEN))
+        work.decide_all(work.activity(0), self.profile(work, 1), work.activity(1, BEN))
         (letter,) = work.outputs("dead-letter")
         assert (letter.error, letter.source_topic, letter.occurred_at) == ("too_large", "profile", days(1))
         assert f"the state of {ANNA} would take" in letter.message
         assert work.told()[-1] == f"1 opened re-engager:{BEN}:1 first_activity"
 
     def test_not_of_smaller_ones_that_followed(self, work: Work):
-        work.decide(self.profile(work, 1), work.activity(2), work.activity(10))
+        work.decide_all(self.profile(work, 1), work.activity(2), work.activity(10))
         assert work.letters() == [("too_large", "profile", 0)]
         assert work.told()[-1] == "10 -inactive activity"
 
+    @pytest.mark.parametrize("slice_", [1, 250])
+    def test_nor_of_larger_ones_of_which_little_is_kept(self, work: Work, monkeypatch, slice_: int):
+        monkeypatch.setattr(module, "SLICE", slice_)
+        scores = [
+            ScoreCommand(
+                event_id=name,
+                member_id=ANNA,
+                occurred_at=days(1),
+                score=name * 250,
+                operation="SET",
+                points=1,
+            )
+            for name in "abc"
+        ]
+        before, after = (work.activity(at, attributes={"text": "x" * 600}) for at in (0.5, 9))
+        work.decide_all(before, *(work.record(score) for score in scores), after)
+        assert work.letters() == [("too_large", "score", 2)]
+        assert work.told()[-1] == "9 -inactive activity"
+
+    def test_nor_of_any_where_much_else_is_spoilt(self, work: Work, core: Bug):
+        bad = [work.activity(1, BEN, event_id=f"bad{number}") for number in range(module.MOST_SPOILT)]
+        core.trips = {f"bad{number}" for number in range(module.MOST_SPOILT)}
+        work.decide_all(work.activity(0), self.profile(work, 1), *bad, work.activity(2, CARL))
+        assert work.letters().count(("too_large", "profile", 0)) == 1
+        assert len(work.letters()) == module.MOST_SPOILT + 1
+        assert work.told()[-1] == f"2 opened re-engager:{CARL}:1 first_activity"
+
     def test_two_of_one_member_are_found_one_after_the_other(self, work: Work):
-        decided = work.decide(self.profile(work, 1), self.profile(work, 2), work.activity(3))
-        assert decided.dead_letters == {"too_large": 2}
+        work.decide_all(self.profile(work, 1), self.profile(work, 2), work.activity(3))
+        assert work.letters() == [("too_large", "profile", 0), ("too_large", "profile", 1)]
         assert work.told()[-1] == f"3 opened re-engager:{ANNA}:1 first_activity"
 
     def test_bytes_that_are_no_record_are_not_blamed(self, work: Work):
