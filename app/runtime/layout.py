@@ -29,6 +29,11 @@ def split_part_key(key: bytes) -> tuple[int, str]:
     return key[1], key[2:].decode()
 
 
+def entity_of(key: bytes) -> bytes:
+    """Of a key made by `part_key`, what all parts of its entity have in common."""
+    return key[2:]
+
+
 def deadline_key(due_ms: int, entity_key: str) -> bytes:
     """Sorts as (due_ms, entity id) does: big-endian time, then UTF-8, which keeps the order of code points."""
     return DEADLINE + _DUE.pack(max(due_ms, 0)) + entity_key.encode()

@@ -142,8 +142,8 @@ class Store(Generic[E]):
         """What the batch has kept so far, as stored parts (None: the part goes). Followed by `keep`, `seal` or `forget`.
 
         `applied`, where states have to say what they have seen: the offsets after what was decided (see `entity.Entity`).
-        Of an entity part 0 comes last: at least once, a batch may be cut short between two parts, and part 0 is
-        the one that says what has been applied.
+        Of an entity part 0 comes last: at least once, a batch may be cut short between two parts of one that does not go
+        into a record batch (see `writer.Writer.commit`), and part 0 is the one that says what has been applied.
         """
         parts = self._parts
         dump = self._core.dump

@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from app.runtime.hosting.producer import Producer
+from app.runtime.hosting.producer import MAX_BATCH_BYTES, Producer
 from app.runtime.hosting.throttle import unobserved
-from app.runtime.layout import POSITION_KEY
+from app.runtime.layout import POSITION_KEY, entity_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from app.runtime.hosting.brokers import Where
     from app.runtime.hosting.producer import Row
@@ -30,6 +31,10 @@ come too soon."""
 
 CLOSE_TIMEOUT_S = 3.0
 """How long a broker has for what would only be tidy: ending a transaction that has failed, taking leave."""
+
+
+_ROW_BYTES, _FRAME_BYTES = 40, 100
+"""What a row and a record batch take besides keys and values, at most."""
 
 
 class Outgoing(NamedTuple):
@@ -102,12 +107,14 @@ class Writer:
         3. commit.
 
         At least once: the same records, in the order outputs, states, position, each acknowledged before the next; so
-        a crash between them repeats outputs but never loses one.
+        a crash between them repeats outputs but never loses one. Nor does one between two batches of states leave half
+        an entity (see `_whole`).
         """
         states, position = list(outgoing.states), (POSITION_KEY, outgoing.position)
         if not self._transactional:
             await self._producer.send(outgoing.outputs)
-            await self._producer.send({self._changelog: states})
+            for whole in _whole(states):
+                await self._producer.send({self._changelog: whole})
             return (await self._producer.send({self._changelog: [position]}))[self._changelog]
         try:
             ends = await self._producer.send({**outgoing.outputs, self._changelog: [*states, position]})  # 2
@@ -120,3 +127,36 @@ class Writer:
                     await self._producer.abort()
             raise
         return ends[self._changelog]
+
+
+def _whole(states: list[Row]) -> Iterator[list[Row]]:
+    """The rows in lots that go into one record batch each, all of an entity in one.
+
+    A record batch is appended whole or not at all. Of an entity of which one part is newer than another nobody could say
+    which records it has seen: applied again, they would meet what they had done already. Only an entity that is larger
+    than a batch is divided, with what says what it has seen in the last one.
+    """
+    room = MAX_BATCH_BYTES - _FRAME_BYTES
+    if _size_bytes(states) <= room:
+        yield states
+        return
+    lot: list[Row] = []
+    lot_bytes = 0
+    for _, parts in groupby(sorted(states, key=_entity), key=_entity):
+        entity = list(parts)
+        size_bytes = _size_bytes(entity)
+        if lot and lot_bytes + size_bytes > room:
+            yield lot
+            lot, lot_bytes = [], 0
+        lot += entity
+        lot_bytes += size_bytes
+    yield lot
+
+
+def _entity(row: Row) -> bytes:
+    return entity_of(row[0] or b"")
+
+
+def _size_bytes(rows: list[Row]) -> int:
+    """What the rows take in a record batch, at most."""
+    return sum([len(key or b"") + len(value or b"") + _ROW_BYTES for key, value in rows])
