@@ -47,6 +47,13 @@ many wakes as records: there is a backlog then, and throughput counts.
 SLICE = 250
 """Records after which their states and pages are encoded: later, they have left the processor's caches."""
 
+LARGE_LOG_BYTES = 512 << 10
+CAREFUL_SLICE = 25
+CAREFUL_WAKES = 50
+"""Where the cluster holds writing back: what of a log makes a batch large enough, which is looked at after so many records, and so many
+silent entities woken in one. What comes in them should not make it larger than one record batch.
+"""
+
 MOST_SPOILT = 8
 """Times a batch is decided again from its beginning, each time without one record or timer more, before it is cut short."""
 
@@ -62,11 +69,11 @@ HISTORY_LAG_MS = 5 * 60_000
 
 
 class _InDoubt(Exception):  # noqa: N818  it says what is not known
-    """An entity has grown too large, and several records of the batch may have made it so; `first` is the first of them."""
+    """An entity has grown too large, and several records of the batch may have made it so; `middle` is the one in their middle."""
 
-    def __init__(self, first: InputRecord) -> None:
-        super().__init__(first.offset)
-        self.first = first
+    def __init__(self, middle: InputRecord) -> None:
+        super().__init__(middle.offset)
+        self.middle = middle
 
 
 class Decided(NamedTuple):
@@ -119,6 +126,7 @@ class Decider:
         self._key_of: Callable[[Any], str] = attrgetter(processor.key_field)
         self._reroute_warned = False
         self._history = False
+        self._careful = False
         self.rest: Sequence[InputRecord] = ()
         """What the last call of `decide` left of its batch."""
         self.history_seen_ms = position.history_ms
@@ -152,12 +160,14 @@ class Decider:
         """Decide one batch: records in merged order, or none where time alone moves.
 
         `wall_ms` is the wall clock's time, given only when the partition is drained; it goes without records. A batch
-        in which much is spoilt, or in which it has to be found out what is, is decided in part only: what is left of it
-        lies in `rest`, and is the next batch.
+        in which much is spoilt, or in which it has to be found out what is, is decided in part only, and so is one that would
+        not go into one request where writing is held back: what is left of it lies in `rest`, and is the next batch.
         """
         self.rest = ()
         poison: dict[tuple[str, int], Fault] = {}
-        wakes, failures = max(WAKES_PER_BATCH, len(batch) // 2), 0
+        self._careful = self._host.held_back.lately
+        wakes = CAREFUL_WAKES if self._careful else max(WAKES_PER_BATCH, len(batch) // 2)
+        failures = 0
         if self._engine.ceiling is not None:
             wakes = NEVER_MS
         while True:
@@ -177,8 +187,8 @@ class Decider:
                     wakes = max(0, wakes - self._engine.wakes_left - 1)
                 self._undo()
             except _InDoubt as doubt:
-                # Up to there, one alone can be at fault; if it is not, the next is found in the rest.
-                batch = self._cut(batch, batch.index(doubt.first) + 1)
+                # In halves, until one alone can be at fault; if none up to there is, it is found in the rest.
+                batch = self._cut(batch, batch.index(doubt.middle) + 1)
                 self._undo()
             if len(poison) >= MOST_SPOILT:
                 spoilt_at = [at for at, record in enumerate(batch) if (record.topic, record.offset) in poison]
@@ -217,25 +227,31 @@ class Decider:
         swept_to = self._sweep(self._position.swept_to)
         engine.move_time(engine.time_ms if wall_ms is None else wall_ms)
         outputs.collect(self._sink.outputs, None)
-        offsets, applied = dict(self._position.offsets), 0
+        offsets, applied, left = dict(self._position.offsets), 0, batch[:0]
+        slice_ = CAREFUL_SLICE if self._careful else SLICE
         try:
             # Without records too there is a slice: of what timers and the sweep have changed.
-            for start in range(0, max(1, len(batch)), SLICE):
-                for record in batch[start : start + SLICE]:
+            for start in range(0, max(1, len(batch)), slice_):
+                for record in batch[start : start + slice_]:
                     offsets[record.topic] = record.offset + 1
                     if poison and (fault := poison.get((record.topic, record.offset))) is not None:
                         outputs.dead_letter(record, *fault)
                     else:
                         self._apply(record, outputs)
-                applied = start + SLICE
+                applied = start + slice_
                 parts = self._encode(outputs, offsets)
+                if self._careful and _largest_log_bytes(outputs, parts) > LARGE_LOG_BYTES:
+                    batch, left = batch[:applied], batch[applied:]
+                    break
             if self._history:
                 self._history = False
                 self.history_seen_ms = self._host.now_ms()
-            return self._finish(outputs, parts, offsets, swept_to, len(batch), wakes - engine.wakes_left)
+            decided = self._finish(outputs, parts, offsets, swept_to, len(batch), wakes - engine.wakes_left)
         except TooLarge as large:
             sound = [record for record in batch[:applied] if (record.topic, record.offset) not in poison]
             raise self._fault(large, sound) from large
+        self.rest = (*left, *self.rest)
+        return decided
 
     def _sweep(self, swept_to: str | None) -> str | None:
         """Bring a slice of the entities under changed playbooks; returns how far, None when all have been visited."""
@@ -379,8 +395,14 @@ class Decider:
                     own.append((record, self._unwrapped(event).occurred_at))
         if not own:
             return TimerFailed(large.entity)
-        first, occurred_ms = own[0]
-        return _InDoubt(first) if len(own) > 1 else Spoilt(first, "too_large", str(large), occurred_ms)
+        record, occurred_ms = own[(len(own) - 1) // 2]
+        return _InDoubt(record) if len(own) > 1 else Spoilt(record, "too_large", str(large), occurred_ms)
+
+
+def _largest_log_bytes(outputs: Outputs, parts: dict[bytes, bytes | None]) -> int:
+    """Keys and values of the log that most is written to, so far."""
+    states = sum([len(key) + len(value or b"") for key, value in parts.items()])
+    return max(states, outputs.largest_log_bytes())
 
 
 def _refuse_too_large(parts: dict[bytes, bytes | None]) -> None:

@@ -204,6 +204,11 @@ class Outputs:
             where = self._host.full_name(topic), self._partition % self._host.partitions[topic]
             self.rows[where] = list(self._pages.items())
 
+    def largest_log_bytes(self) -> int:
+        """Keys and values of the log that most is written to, pages included as far as they are encoded."""
+        logs = [*self.rows.values(), self._pages.items()]
+        return max(sum([len(key or b"") + len(value or b"") for key, value in log]) for log in logs)
+
     def put(self, topic: str, partition: int, key: bytes | None, value: bytes) -> None:
         """Add one encoded record of a topic that is looked up each time."""
         self.rows.setdefault((self._host.full_name(topic), partition), []).append((key, value))

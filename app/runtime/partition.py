@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 import shutil
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
@@ -68,7 +67,7 @@ class Partition:
             transactional_id,
             host.full_name(processor.changelog),
             number,
-            on_held_back=partial(host.observer.held_back, "writing"),
+            on_held_back=self._note_held_back,
         )
         self._store: Store[Any] | None = None
         self._cached_states = host.cached_states
@@ -310,6 +309,10 @@ class Partition:
         if drained_ms is None or drained_ms < 0 or now_ms - decider.history_seen_ms < host.idle_ms:
             return None
         return drained_ms
+
+    def _note_held_back(self, wait_s: float) -> None:
+        self.host.held_back.note(wait_s)
+        self.host.observer.held_back("writing", wait_s)
 
     def _tell_committed(self, decided: Decided, seconds: float) -> None:
         self.host.observer.committed(self, decided, seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from app.runtime.held_back import HeldBack
 from app.runtime.observer import Observer
 from app.wire.topics import changelog_of
 
@@ -86,3 +87,4 @@ class Host:
     crash_point: Callable[[str], None] = field(default=lambda _step: None)
     """Called with the name of each step of a commit; tests of faults end the process in it."""
     observer: Observer = field(default_factory=Observer)
+    held_back: HeldBack = field(default_factory=HeldBack)

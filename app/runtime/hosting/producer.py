@@ -104,7 +104,8 @@ class Producer:
     async def send(self, rows: Mapping[Where, Sequence[Row]]) -> dict[Where, int]:
         """Append rows, of each log in the order given; returns the offset after the last of each.
 
-        All are acknowledged then. The batches of one partition follow one another, those of several go together.
+        All are acknowledged then. The batches of one partition follow one another, those of several go together. Raises
+        KafkaError also where a quota would keep some of them waiting for longer than they may.
         """
         if self._is_spoilt:
             raise KafkaError("what failed before was not put an end to")
@@ -117,6 +118,9 @@ class Producer:
         ends: dict[Where, int] = {}
         while left:
             ends |= await self._append(self._next_batches(left))
+            if left and self._throttle.wait_s > self._timeout_ms / 1_000:
+                # The next request would lie there unread until it, and the transaction, have timed out.
+                raise KafkaError("a quota holds the next request back for longer than it may take")
         return ends
 
     def _next_batches(self, left: dict[Where, tuple[Sequence[Row], int]]) -> dict[Where, Batch]:

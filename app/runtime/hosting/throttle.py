@@ -31,10 +31,14 @@ class Throttle:
             self._until_s = max(self._until_s, time.monotonic() + wait_s)
             self._on_held_back(wait_s)
 
+    @property
+    def wait_s(self) -> float:
+        """How long there is to wait yet; 0 or less: not at all."""
+        return self._until_s - time.monotonic()
+
     async def wait(self) -> None:
         """Return when the last that was said is over."""
-        wait_s = self._until_s - time.monotonic()
-        if wait_s > 0:
+        if (wait_s := self.wait_s) > 0:
             await asyncio.sleep(wait_s)
 
 
