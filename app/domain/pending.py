@@ -12,8 +12,6 @@ from app.domain.outputs import Nudge, NudgeSuppressed
 from app.domain.timers import arm, cancel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from app.domain.nudge_state import Pending
     from app.domain.playbook import Playbook
     from app.domain.turn import Turn
@@ -118,16 +116,12 @@ def drop_workflows_nudges(turn: Turn, playbook: Playbook | None, stem: str) -> N
                 forget(turn, ref)
 
 
-def drop_nudges(turn: Turn, of: Callable[[str], bool] = lambda _playbook: True) -> None:
-    """Drop planned nudges, in plan order: of playbooks that are gone (`of` a name), or all of a member who goes.
-
-    A member goes who is forgotten, or merged into another (contract 5).
-    """
+def drop_nudges(turn: Turn) -> None:
+    """Drop all planned nudges, in plan order, of a member who is forgotten, or merged into another (contract 5)."""
     if turn.hot.pending:
         for ref, nudge in list(turn.member.cold().pending.items()):
-            if of(nudge.playbook):
-                suppress(turn, turn.playbooks.by_name.get(nudge.playbook), nudge, RESOLVED)
-                forget(turn, ref)
+            suppress(turn, turn.playbooks.by_name.get(nudge.playbook), nudge, RESOLVED)
+            forget(turn, ref)
 
 
 def _count(turn: Turn, nudge: Pending) -> str:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from app.domain import high_intent, reengager
 from app.domain.intent_state import HighIntentState
 from app.domain.nudges import retime_held_nudges
-from app.domain.pending import drop_nudges
+from app.domain.pending import RESOLVED, forget, suppress
 from app.domain.progress import Progress, retire_tracks
+from app.domain.score_playbook import ScorePlaybook
 from app.domain.snapshot import settle_page
 from app.domain.state import ReengagerState
 from app.domain.timers import cancel_all
@@ -32,9 +33,9 @@ def rearm_member(member: Member, playbooks: PlaybookSet, sink: Sink) -> None:
         return
     turn = Turn(member, sink, member.hot.now_ms, f"playbooks:{playbooks.hash}", playbooks)
     _resolve_orphans(turn, playbooks)
+    _drop_orphans(turn, playbooks)
     _retire_states(turn, playbooks)
     retire_tracks(turn, lambda name: _is_present(playbooks, name, Progress.kind))
-    drop_nudges(turn, of=lambda playbook: playbook not in playbooks.by_name)
     reengager.change_tags(
         turn, [each for each in playbooks.playbooks if isinstance(each, reengager.Reengager)]
     )
@@ -50,13 +51,24 @@ def _resolve_orphans(turn: Turn, playbooks: PlaybookSet) -> None:
             resolve_workflow(turn, None, stem, "playbook_removed")
 
 
+def _drop_orphans(turn: Turn, playbooks: PlaybookSet) -> None:
+    """Drop, in plan order, the nudges of playbooks that are gone; those of a workflow have gone with it.
+
+    Without a workflow only a score playbook plans nudges that wait, and it has no state by which its kind is known.
+    """
+    if turn.hot.pending:
+        for ref, nudge in list(turn.member.cold().pending.items()):
+            if not nudge.stem and not _is_present(playbooks, nudge.playbook, ScorePlaybook.kind):
+                suppress(turn, None, nudge, RESOLVED)
+                forget(turn, ref)
+
+
 def _retire_states(turn: Turn, playbooks: PlaybookSet) -> None:
     hot = turn.hot
     for name, state in sorted(hot.states.items()):
         kind = str(state.__struct_config__.tag)
         if not _is_present(playbooks, name, kind):
             del hot.states[name]
-            drop_nudges(turn, of=name.__eq__)
             cancel_all(hot.timers, name)
             if isinstance(state, ReengagerState):
                 reengager.retire(turn, name, state)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from app.domain.members import MemberCore
 from app.domain.playbook_set import PlaybookSet
 from tests.domain.conftest import Story, re_engager, told
+from tests.domain.intents import AUTHENTICATION, Sessions, intent
 from tests.domain.scoring import HELLO, OPEN, modify, on_score, points, policy, rule
 from tests.domain.test_condition import ABOVE, BELOW, EMPTY, EQUAL, TABLE
 
@@ -229,3 +232,26 @@ class TestChangedPlaybooks:
             "0 no nudge q:m1#1 hello workflow_resolved",
         ]
         assert story.member().hot.timers == []
+
+    @pytest.mark.parametrize(
+        "other", [points("q", rules=[rule()]), intent("q"), re_engager("q")], ids=lambda other: other.kind
+    )
+    def test_a_playbook_of_another_kind_does_not_take_over_the_nudges_of_its_name(self, other: Any):
+        later = {**HELLO, "after": "5d"}
+        story = Story(on_score("p", ">= 1", later), on_score("q", ">= 1", later), policy=policy())
+        story.score(0, operation="SET", points=1)
+        changed = self.change(story, on_score("p", ">= 1", later), other)
+        assert "0 no nudge q:m1#1 hello workflow_resolved" in changed
+        (dropped,) = [output for output in story.outputs if output.topic == "nudge-suppressed"]
+        assert (dropped.playbook, dropped.playbook_version) == (None, None)
+        assert [line for line in told(story.until(9)) if "nudge" in line] == [
+            "5 nudge p:m1#1 hello IN_APP m1"
+        ]
+
+    def test_a_plan_of_the_same_name_sends_its_own_nudges_only(self):
+        later = {**HELLO, "after": "5d"}
+        story = Sessions(on_score("i", ">= 1", later, later))
+        story.score(0, operation="SET", points=1)
+        self.change(story, intent(nudges=[{"after": "1h"}]))
+        assert story.fail(10, AUTHENTICATION) == ["11 opened i:m1:1 known_error:authentication"]
+        assert story.wait(10 * 24 * 60) == ["71 nudge i:m1:1#1 known_error:authentication"]
