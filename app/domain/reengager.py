@@ -96,6 +96,7 @@ class Reengager:
         if state is None:
             known_ms = hot.last_in_app_ms if "APP" in self.channels else None
             state = hot.states[self.name] = ReengagerState(self.tag, known_ms)
+            turn.page_urgent = True  # a transfer is pending now
         self._judge_tag(turn, state, "playbook_changed")
         if state.transfer is not None:
             rearm_transfer(turn, self, self.transfer, state.transfer)
@@ -233,7 +234,11 @@ def change_tags(turn: Turn, playbooks: Sequence[Reengager]) -> None:
 
 
 def retire(turn: Turn, playbook: str, state: ReengagerState) -> None:
-    """The playbook that kept this state is gone: so are its tag and its request, for nobody would take them back."""
+    """The playbook that kept this state is gone: so are its tag and its request, for nobody would take them back.
+
+    Set-up and transfer are no longer on the page, or another re-engager's are.
+    """
+    turn.page_urgent = True
     remove_tag(turn, None, state.tag, "playbook_removed")
     if state.transfer is not None:
         withdraw(turn, playbook, state.transfer, "playbook_removed")

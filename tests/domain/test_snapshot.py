@@ -1,9 +1,13 @@
 """When a member-snapshot is written, and what stands on it (contract 4)."""
 
+from typing import Any
+
 import pytest
 
 from app.domain.instants import DAY_MS
+from app.domain.members import MemberCore
 from app.domain.outputs import MemberSnapshot, TransferView, WorkflowView
+from app.domain.playbook_set import PlaybookSet
 from app.domain.setup import SetUpRules
 from app.domain.sink import SamePage
 from app.domain.snapshot import keep_rest, page
@@ -161,3 +165,29 @@ class TestTransfer:
 
 def shown(outputs) -> TransferView:
     return snapshots(outputs)[-1].transfer
+
+
+@pytest.mark.parametrize("others", [[], [re_engager("other", tag="quiet")]], ids=["none", "another"])
+def test_set_up_and_transfer_of_a_re_engager_that_is_gone_leave_the_page(others: list[Any]):
+    story = Story(re_engager())
+    story.activity(0)
+    story.activity(1, type="setup.completed")
+    story.transfer(2)
+    outputs = change(story, on_score("p"), *others)
+    (written,) = snapshots(outputs)
+    assert told(outputs) == []
+    assert (written.setup_completed_at, written.transfer.state) == (None, "PENDING" if others else "NONE")
+
+
+def test_a_re_engager_added_later_has_a_transfer_pending():
+    story = Story(on_score("p"))
+    story.activity(0)
+    assert snapshots(story.outputs)[-1].transfer.state == "NONE"
+    (written,) = snapshots(change(story, on_score("p"), re_engager()))
+    assert written.transfer.state == "PENDING"
+
+
+def change(story: Story, *playbooks: Any) -> list[Any]:
+    story.engine.core = story.core = MemberCore(PlaybookSet(playbooks))
+    story.engine.rearm(story.member())
+    return story._take()
