@@ -77,7 +77,9 @@ class DeskCore:
     def rearm(self, entity: Desk, sink: Sink) -> None:
         """Take over the settings of today: time of the reset, and slots where no capacity record has said how many."""
         entity.armed_for = self.playbooks_hash
-        self._serve(entity, f"playbooks:{self.playbooks_hash}", sink)
+        if self._settings:
+            # Where no re-engager is managed any more, whoever waits is about to withdraw: a slot would go to nobody.
+            self._serve(entity, f"playbooks:{self.playbooks_hash}", sink)
         cancel(entity.head.timers, RESET_TIMER)
         self._arm_reset(entity)
 

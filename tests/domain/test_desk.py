@@ -10,7 +10,8 @@ from app.domain.entity import NEVER_MS
 from app.domain.instants import HOUR_MS
 from app.domain.playbook_set import PlaybookSet
 from app.domain.pools import PoolSettings
-from tests.domain.conftest import days
+from app.domain.transfer import TransferRules
+from tests.domain.conftest import days, re_engager
 from tests.domain.pool import EVENING, POOL, Pool, capacity, desk_core, request
 
 
@@ -259,6 +260,16 @@ class TestChangedPlaybooks:
         (answer,) = pool.sink.take()
         assert (answer.type, answer.occurred_at) == ("TRANSFERRED", days(0))
         assert answer.cause.startswith("playbooks:")
+
+    def test_without_a_managed_playbook_no_slot_is_given_away(self):
+        pool = Pool(slots_per_day=0)
+        pool.ask(0, "a")
+        desk = pool.engine.entities.get(POOL)
+        assert desk is not None
+        unmanaged = re_engager(transfer=TransferRules(managed=False))
+        DeskCore(PlaybookSet([unmanaged])).rearm(desk, pool.sink)
+        assert pool.sink.take() == []
+        assert desk.head.used == 0
 
     def test_a_capacity_record_outlives_them(self):
         pool = Pool(slots_per_day=20)
