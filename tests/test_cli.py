@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from app.cli.interrupt import ending_at_once
 from app.cli.root import app
 from app.playbooks.loader import DEFAULTS
 
@@ -166,6 +168,45 @@ def run_into(output, folder: Path, environ: dict[str, str], *arguments: str) -> 
         text=True,
     )
     return result.returncode, result.stderr
+
+
+@pytest.mark.parametrize("module", ["typer", "app.domain.errors"])
+def test_ctrl_c_while_python_imports_ends_a_command_without_a_word(tmp_path, clean_environ, module):
+    script = f"""if True:
+        import importlib.abc, os, signal, sys
+
+        class Interrupted(importlib.abc.MetaPathFinder):
+            def find_spec(self, name, *_):
+                if name == {module!r}:
+                    os.kill(os.getpid(), signal.SIGINT)
+
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.meta_path.insert(0, Interrupted())
+        from app.cli import main
+        main()
+    """
+    result = subprocess.run(
+        [sys.executable, "-c", script, "--version"],
+        cwd=tmp_path,
+        env=clean_environ,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_a_ctrl_c_that_is_ignored_stays_so_while_python_imports():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with ending_at_once():
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with ending_at_once():
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

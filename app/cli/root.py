@@ -97,9 +97,9 @@ def report(errors: list[UserError]) -> None:
             print(f"  hint: {error.hint}", file=sys.stderr)
 
 
-def main() -> None:
-    """Entry point of the console script."""
-    app(prog_name="reengage")
+def command() -> Any:
+    """The command itself, to be called with `prog_name`; never returns from that, but ends with an exit code."""
+    return typer.main.get_command(app)
 
 
 app = typer.Typer(

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from app.cli.interrupt import ending_at_once
+
 Guarantee = Annotated[
     str | None,
     typer.Option(help="exactly_once or at_least_once, in place of REENGAGE_GUARANTEE.", show_default=False),
@@ -54,15 +56,16 @@ def demo(*, keep: Keep = False) -> None:
 
 def worker(*, guarantee: Guarantee = None, port: Port = None, until_drained: UntilDrained = False) -> None:
     """Run the Faust worker: events in, decisions out."""
-    from app.service.client import with_broker
-    from app.service.logging import configure_logging
-    from app.service.settings import load_settings
+    with ending_at_once():
+        from app.service.client import with_broker
+        from app.service.logging import configure_logging
+        from app.service.settings import load_settings
 
     overrides = {"REENGAGE_GUARANTEE": guarantee} if guarantee else {}
     settings = with_broker(load_settings(overrides=overrides))
     configure_logging(settings, level=logging.INFO)
-    from app.service import worker as service
-
+    with ending_at_once():
+        from app.service import worker as service
     raise typer.Exit(service.run(settings, port=port, until_drained=until_drained))
 
 
