@@ -73,7 +73,8 @@ def apply(*, partitions: Partitions = None, replication: Replication = None) -> 
         print(f"created {name}")
     if applied.created:
         copies = "one copy" if applied.copies == 1 else f"{applied.copies} copies"
-        print(f"{len(applied.created)} topics created, {copies} of each")
+        noun = "topic" if len(applied.created) == 1 else "topics"
+        print(f"{len(applied.created)} {noun} created, {copies} of each")
     for change in applied.altered:
         print(f"{change.topic}: {change.setting} is now {change.declared}, was {change.actual}")
     if not applied.created and not applied.altered:

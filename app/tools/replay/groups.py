@@ -25,7 +25,7 @@ async def find_obstacles(settings: Settings) -> list[UserError]:
                 UserError(
                     "workers-running",
                     f"consumer group {settings.app}",
-                    f"has {members} members",
+                    f"has {members} member{'' if members == 1 else 's'}",
                     "stop the workers; one that was killed counts until its session ends, 10 s",
                 )
             )

@@ -61,12 +61,18 @@ def read_options(
 ) -> Options:
     """The options as the command line has them. Raises UserErrors: `bad-instant`, `replay-what`."""
     errors: list[UserError] = []
-    instants: list[int | None] = []
-    for text, option in ((since, "--from"), (until, "--until")):
-        try:
-            instants.append(_instant(text, option))
-        except UserError as error:
-            errors.append(error)
+    since_ms = until_ms = None
+    try:
+        since_ms = _instant(since, "--from")
+    except UserError as error:
+        errors.append(error)
+    try:
+        until_ms = _instant(until, "--until")
+    except UserError as error:
+        errors.append(error)
+    if since_ms is not None and until_ms is not None and since_ms > until_ms:
+        problem = f"{since} is after --until {until}: nothing lies between"
+        errors.append(UserError("replay-what", "--from", problem, "give --from the earlier of both"))
     if len(playbooks) > 1 and order is not Order.JOURNAL:
         hint = "give one folder for a what-if, or --order journal to follow a history of several playbooks"
         errors.append(UserError("replay-what", "--playbooks", "was given more than once", hint))
@@ -77,7 +83,6 @@ def read_options(
         errors.append(UserError("replay-what", "--promote", "takes no window", hint))
     if errors:
         raise UserErrors(errors)
-    since_ms, until_ms = instants
     return Options(
         into=into,
         since_ms=since_ms,

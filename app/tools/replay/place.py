@@ -19,6 +19,7 @@ from app.service.folder import held
 from app.tools.replay.options import Run
 from app.tools.replay.order import Order
 from app.tools.topics import created_as, usual_copies
+from app.wire.instants import format_instant
 from app.wire.topics import JOURNAL, Topic, changelog_of, load_topics
 
 if TYPE_CHECKING:
@@ -141,19 +142,23 @@ def _refuse_foreign(place: Place, there: set[str], topics: Mapping[str, Topic], 
         raise UserError("foreign-topics", f"--into {place.into}", problem, hint)
 
 
+def _shown(instant_ms: int | None) -> str:
+    return "" if instant_ms is None else str(format_instant(instant_ms))
+
+
 def _refuse_other(into: str, run: Run, wanted: Run) -> None:
     asked = {
         "the live topics' prefix": (run.source, wanted.source),
         "--order": (run.order.value, wanted.order.value),
-        "--from": (run.since_ms, wanted.since_ms),
-        "--until": (run.until_ms, wanted.until_ms),
+        "--from": (_shown(run.since_ms), _shown(wanted.since_ms)),
+        "--until": (_shown(run.until_ms), _shown(wanted.until_ms)),
         "playbooks": (run.playbooks_hash, wanted.playbooks_hash),
     }
     errors = [
         UserError(
             "other-replay",
             f"--into {into}: {name}",
-            f"this replay was begun with {was if was not in (None, '') else 'none'}, now it is {now or 'none'}",
+            f"this replay was begun with {was or 'none'}, now it is {now or 'none'}",
             "ask for the same to carry it on, or choose another prefix",
         )
         for name, (was, now) in asked.items()

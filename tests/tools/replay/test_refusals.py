@@ -79,6 +79,8 @@ def test_a_replay_that_was_asked_for_differently_naming_all_that_differs(setting
         run(settings, Options(into=into, until_ms=7, order=Order.EVENT_TIME))
     places = {error.place.partition(": ")[2] for error in refused.value.errors}
     assert places == {"--order", "--from", "--until", "playbooks"}
+    problems = {error.problem for error in refused.value.errors}
+    assert "this replay was begun with 1970-01-01T00:00:00.005Z, now it is none" in problems
 
 
 def test_two_at_once_into_one_prefix(settings):
@@ -112,6 +114,11 @@ def test_options_that_do_not_go_together(tmp_path):
         "--playbooks",
         "--dry-run",
     ]
+    swapped = {"since": "2026-02-01T00:00:00Z", "until": "2026-01-01T00:00:00Z"}
+    with pytest.raises(
+        UserErrors, match="--from: 2026-02-01T00:00:00Z is after --until 2026-01-01T00:00:00Z"
+    ):
+        read_options(**common | swapped)
     with pytest.raises(UserErrors, match="takes no window"):
         read_options(**common | {"promote": True, "until": "2026-01-05T10:00:00Z"})
 
