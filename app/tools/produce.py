@@ -18,7 +18,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from app.broker.rights import Operation
-from app.domain.errors import UserError
+from app.domain.errors import UserError, UserErrors
 from app.service.client import broker_errors, make_codec, partition_counts
 from app.service.settings import Settings
 from app.tools.event_file import check_input, unreadable
@@ -34,6 +34,8 @@ MAX_RECORD_BYTES = 1_000_000
 _BATCH_BYTES = 256 * 1024
 _CHUNK_BYTES = 64 * 1024
 _CHUNKS_AHEAD = 4
+# A file that is no JSON at all has as many bad lines as it has lines.
+_MOST_NAMED = 10
 _LONGEST_LINE_BYTES = 16 * 1024 * 1024
 
 
@@ -43,9 +45,10 @@ def run(settings: Settings, source: Path | str) -> int:
     Blocks until every line is acknowledged. Settings name a broker.
 
     Raises:
-        UserError: `bad-line` (exit code 1) for the first line not sent, after the others were; `unreadable-file`;
-            `not-in-order` and `no-append-time` when the order cannot be vouched for; what `broker_errors` raises.
-        UserErrors: `missing-topic` for each input topic that is not there.
+        UserError: `unreadable-file`; `not-in-order` and `no-append-time` when the order cannot be vouched for; what
+            `broker_errors` raises.
+        UserErrors: `bad-line` (exit code 1) for each of the first ten lines not sent, after the others were;
+            `missing-topic` for each input topic that is not there.
     """
     report = Report(secrets.token_hex(4), "standard input" if source == "-" else str(source))
     with _descriptor(source) as descriptor:
@@ -63,24 +66,32 @@ class Report:
     sent: dict[str, int] = field(default_factory=dict)
     clocks: int = 0
     bad: int = 0
-    first_bad: tuple[int, BadRecord] | None = None
+    named: list[tuple[int, BadRecord]] = field(default_factory=list)
     unacknowledged: int | None = None
     problem: UserError | None = None
 
     def refuse(self, number: int, bad: BadRecord) -> None:
         """Note a line that is not sent."""
         self.bad += 1
-        self.first_bad = self.first_bad or (number, bad)
+        if len(self.named) < _MOST_NAMED:
+            self.named.append((number, bad))
 
     def raise_problem(self) -> None:
         """Raise what the exit code must tell, if anything."""
         if self.problem is not None:
             raise self.problem
-        if self.first_bad is not None:
-            number, bad = self.first_bad
-            error = UserError("bad-line", f"{self.source}, line {number}", f"{bad.message} ({bad.error})")
-            error.exit_code = 1
-            raise error
+        if self.named:
+            errors = [
+                UserError("bad-line", f"{self.source}, line {number}", f"{bad.message} ({bad.error})")
+                for number, bad in self.named
+            ]
+            for error in errors:
+                error.exit_code = 1
+            # Once, for the whole file: with ids of the next run, what went through today would count twice.
+            errors[
+                -1
+            ].hint = "correct these lines and send them alone: lines without an event_id get a new one from each run"
+            raise UserErrors(errors)
 
     def __str__(self) -> str:
         topics = ", ".join(f"{topic} {self.sent[topic]}" for topic in INPUTS_IN_ORDER if topic in self.sent)

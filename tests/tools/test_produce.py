@@ -90,19 +90,27 @@ def test_a_record_without_event_id_gets_the_run_and_its_line(settings, tmp_path,
     assert ids == {f"{run[1]}-2", "mine"}
 
 
-def test_bad_lines_are_not_sent_and_the_first_is_named_after_the_others_were(
-    settings, tmp_path, read_topics, capsys
-):
+def test_bad_lines_are_not_sent_and_are_named_after_the_others_were(settings, tmp_path, read_topics, capsys):
     ahead = line(occurred_at="2100-01-01T00:00:00Z")
     path = write(tmp_path, line(), line(channel="APPP"), ahead, "nonsense", line(), line(key="someone else"))
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(UserErrors) as caught:
         produce.run(settings, path)
     assert caught.value.exit_code == 1
-    assert caught.value.reference == "bad-line"
-    assert caught.value.place == f"{path}, line 2"
-    assert caught.value.problem.startswith('channel: "APPP" is none of APP, WEB')
+    errors = caught.value.errors
+    assert {error.reference for error in errors} == {"bad-line"}
+    assert [error.place for error in errors] == [f"{path}, line {number}" for number in (2, 3, 4, 6)]
+    assert errors[0].problem.startswith('channel: "APPP" is none of APP, WEB')
+    assert [bool(error.hint) for error in errors] == [False, False, False, True]
     assert capsys.readouterr().out.endswith("2 records sent (activity 2), 4 bad lines not sent\n")
     assert len(read_topics("activity")) == 2
+
+
+def test_of_many_bad_lines_ten_are_named(settings, tmp_path, capsys):
+    path = write(tmp_path, *["nonsense"] * 12)
+    with pytest.raises(UserErrors) as caught:
+        produce.run(settings, path)
+    assert [error.place for error in caught.value.errors] == [f"{path}, line {n}" for n in range(1, 11)]
+    assert capsys.readouterr().out.endswith("0 records sent, 12 bad lines not sent\n")
 
 
 def test_clock_lines_are_skipped_and_counted_and_arrived_at_is_ignored(
@@ -121,7 +129,7 @@ def test_a_record_of_nearly_a_megabyte_is_sent_and_a_larger_one_is_a_bad_line(
     path = write(
         tmp_path, line(attributes={"text": "x" * 1_100_000}), line(attributes={"text": "x" * 990_000})
     )
-    with pytest.raises(UserError, match="too_large"):
+    with pytest.raises(UserErrors, match="too_large"):
         produce.run(settings, path)
     assert [line_number(record, settings.topic_prefix) for record in read_topics("activity")] == [2]
 
