@@ -23,6 +23,7 @@ from app.service.setting_table import PREFIX, SETTINGS, Setting
 FILE_NAME = "reengage.toml"
 
 _UNKNOWN = "unknown-setting"
+_IN_FILE = {setting.name.lower() for setting in SETTINGS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,11 +113,7 @@ def find_settings(
     }
     names = {setting.name for setting in SETTINGS}
     problems += [_unknown(name, "environment", name, names) for name in sorted(in_environ.keys() - names)]
-    problems += [
-        _unknown(key, FILE_NAME, key, {name.lower() for name in names})
-        for key in in_file
-        if key.upper() not in names or key != key.lower()
-    ]
+    problems += [_unknown(key, FILE_NAME, key, _IN_FILE) for key in in_file if key not in _IN_FILE]
     strings = {key: text for key, text in in_file.items() if isinstance(text, str)}
     return [_find(setting, overrides or {}, in_environ, strings) for setting in SETTINGS], problems
 
@@ -159,7 +156,8 @@ def _read_file(path: Path, problems: list[UserError]) -> dict[str, Any]:
         problems.append(UserError("not-toml", FILE_NAME, f"is no TOML: {error}"))
         return {}
     for key, value in content.items():
-        if not isinstance(value, str):
+        # An unknown name is told of as one, whatever its value is.
+        if not isinstance(value, str) and key in _IN_FILE:
             hint = (
                 f'write {key} = "..", in quotes' if not isinstance(value, dict) else "there are no sections"
             )
@@ -168,8 +166,10 @@ def _read_file(path: Path, problems: list[UserError]) -> dict[str, Any]:
 
 
 def _unknown(name: str, source: str, key: str, known: set[str]) -> UserError:
-    nearest = get_close_matches(key, sorted(known), n=1, cutoff=0.6)
-    hint = f"did you mean {nearest[0]}?" if nearest else "`reengage settings` lists them"
+    # A name in the wrong case is nearest to itself.
+    by_case = {name.lower(): name for name in sorted(known)}
+    nearest = get_close_matches(key.lower(), list(by_case), n=1, cutoff=0.6)
+    hint = f"did you mean {by_case[nearest[0]]}?" if nearest else "`reengage settings` lists them"
     return UserError(_UNKNOWN, f"{source}: {name}", "there is no such setting", hint)
 
 

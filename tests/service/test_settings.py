@@ -120,11 +120,23 @@ def test_a_value_the_file_does_not_give_in_quotes_is_not_called_missing(tmp_path
     assert found == [("bad-setting", "reengage.toml: reengage_sasl_username", "must be a string")]
 
 
-def test_a_name_in_capitals_is_unknown_in_the_file(tmp_path):
-    assert refused(tmp_path, 'REENGAGE_APP = "x"')[0][:2] == (
-        "unknown-setting",
-        "reengage.toml: REENGAGE_APP",
-    )
+def test_a_name_in_the_wrong_case_is_unknown_and_nearest_to_itself(tmp_path):
+    (tmp_path / "reengage.toml").write_text('REENGAGE_APP = "x"')
+    with pytest.raises(UserErrors) as caught:
+        load_settings({"REENGAGE_broker": "a:1"}, tmp_path)
+    assert [(error.reference, error.place, error.hint) for error in caught.value.errors] == [
+        ("unknown-setting", "environment: REENGAGE_broker", "did you mean REENGAGE_BROKER?"),
+        ("unknown-setting", "reengage.toml: REENGAGE_APP", "did you mean reengage_app?"),
+    ]
+
+
+def test_one_mistake_in_the_file_is_told_once(tmp_path):
+    toml = "reengage_brokr = 5\n[worker]\nport = 1\n[reengage_app]\nname = 1"
+    assert [said[:2] for said in refused(tmp_path, toml)] == [
+        ("bad-setting", "reengage.toml: reengage_app"),
+        ("unknown-setting", "reengage.toml: reengage_brokr"),
+        ("unknown-setting", "reengage.toml: worker"),
+    ]
 
 
 @pytest.mark.parametrize(
