@@ -35,7 +35,11 @@ def reengage(tmp_path, monkeypatch):
 
     def run(*arguments, stdin=None, **environ):
         return CliRunner().invoke(
-            app, arguments, input=stdin, env={f"REENGAGE_{name}": text for name, text in environ.items()}
+            app,
+            arguments,
+            input=stdin,
+            env={f"REENGAGE_{name}": text for name, text in environ.items()},
+            prog_name="reengage",
         )
 
     return run
@@ -67,20 +71,40 @@ def test_an_unknown_setting_hides_neither_the_settings_nor_what_is_wrong_with_th
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "said"),
     [
-        ["nonsense"],
-        ["simulate"],
-        ["tail", "--nonsense"],
-        ["worker", "--port", "x"],
-        ["topics", "apply", "--partitions", "0"],
+        (["nonsense"], "reengage: No such command 'nonsense'"),
+        (["brokr"], "reengage: No such command 'brokr'. Did you mean 'broker'?"),
+        (["--nonsense"], "reengage: No such option: --nonsense"),
+        (["simulate"], "reengage simulate: Missing option '--events'"),
+        (["tail", "--nonsense"], "reengage tail: No such option: --nonsense"),
+        (["worker", "--port", "x"], "reengage worker: Invalid value for '--port': "),
+        (
+            ["caseload", "--format", "xml"],
+            "reengage caseload: Invalid value for '--format': 'xml' is not one of 'table', 'json', 'csv'",
+        ),
+        (
+            ["topics", "apply", "--partitions", "0"],
+            "reengage topics apply: Invalid value for '--partitions': ",
+        ),
     ],
 )
-def test_wrong_use_ends_with_2_and_one_message(reengage, arguments):
+def test_wrong_use_ends_with_2_and_one_message(reengage, arguments, said):
     result = reengage(*arguments)
     assert result.exit_code == 2
-    assert "Usage: " in result.stderr
-    assert "Traceback" not in result.stderr
+    assert result.stderr.startswith(f"error[wrong-use] {said}")
+    command = said.partition(":")[0]
+    assert result.stderr.endswith(f"\n  hint: `{command} -h` shows how it is used\n")
+    assert result.stderr.count("\n") == 2
+    assert not result.stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["broker"]])
+def test_a_command_without_its_second_word_shows_its_help(reengage, arguments):
+    result = reengage(*arguments)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Usage: reengage")
+    assert "Commands:" in result.stderr
 
 
 def test_no_command_shows_the_help(reengage):

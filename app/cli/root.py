@@ -28,7 +28,7 @@ class Root(TyperGroup):
 
     def make_context(self, *args: Any, **keys: Any) -> Any:
         """Read the arguments; called by typer, once per process. Prints what `--help` and `--version` ask for."""
-        with _system_errors():
+        with _system_errors(), _user_errors():
             return super().make_context(*args, **keys)
 
     def invoke(self, ctx: Any) -> Any:
@@ -47,6 +47,24 @@ def _user_errors() -> Iterator[None]:
     except UserError as error:
         report([error])
         raise typer.Exit(error.exit_code) from None
+    except typer.TyperException as error:
+        said = _wrong_use(error)
+        if said is None:
+            raise
+        report([said])
+        raise typer.Exit(said.exit_code) from None
+
+
+def _wrong_use(error: typer.TyperException) -> UserError | None:
+    """What typer refuses of the arguments; None for the help it shows where a command stands without its second word."""
+    context: Any = getattr(error, "ctx", None)
+    message = error.format_message()
+    if message.startswith("Usage: "):
+        return None
+    command = context.command_path if context is not None else "reengage"
+    # Said by the library that checks the values, in front of what it was told.
+    problem = message.replace("Value error, ", "").removesuffix(".")
+    return UserError("wrong-use", command, problem, f"`{command} -h` shows how it is used")
 
 
 @contextmanager
