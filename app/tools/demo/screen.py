@@ -14,13 +14,13 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from app.domain.outputs import DeadLetter, MemberSnapshot
 from app.tools.demo.narration import counted, day, decisions, describe, listed
+from app.tools.piped_console import PipedConsole
 from app.wire.topics import INPUTS_IN_ORDER, load_topics
 
 if TYPE_CHECKING:
@@ -46,14 +46,6 @@ _COLOURS = {
 }
 
 
-class _Console(Console):
-    """Rich's, but that a reader who has gone is left to the command line, which knows the exit code for it."""
-
-    def on_broken_pipe(self) -> None:
-        """Called by rich when standard output is a pipe whose other end is closed."""
-        raise BrokenPipeError
-
-
 class Screen:
     """Standard output, for one demo of these characters."""
 
@@ -61,7 +53,7 @@ class Screen:
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")
         width = None if sys.stdout.isatty() else _PLAIN_WIDTH
-        self.console = _Console(width=width, highlight=False)
+        self.console = PipedConsole(width=width, highlight=False)
         self._started_s = time.monotonic()
         self._first_output_s: float | None = None
         self._characters = characters

@@ -7,9 +7,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from app.tools.piped_console import PipedConsole
 from app.tools.reports.form import Form
 
 if TYPE_CHECKING:
@@ -63,13 +64,16 @@ def print_csv(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table as wide as it has to be; where standard output is no terminal it is not cut to 80 columns."""
+    """A table as wide as it has to be; where standard output is no terminal it is not cut to 80 columns.
+
+    Cells are shown as they stand: to rich, a member called `[/a]` would be markup, and wrong.
+    """
     table = Table(*columns)
     for row in rows:
-        table.add_row(*row)
-    console = Console()
+        table.add_row(*map(Text, row))
+    console = PipedConsole()
     if not console.is_terminal:
-        console.width = Console(width=_NO_LIMIT).measure(table).maximum
+        console.width = PipedConsole(width=_NO_LIMIT).measure(table).maximum
     console.print(table)
 
 

@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -35,6 +38,22 @@ def test_a_list_is_one_in_json_and_joined_in_csv(capsys):
     assert json.loads(capsys.readouterr().out) == rows
     print_csv(rows)
     assert capsys.readouterr().out == 'tags\n"a,b"\n""\n'
+
+
+@pytest.mark.parametrize("cell", ["[/a]", "[red]a", "a [b] c", ":smile:", "[link=http://a]b[/link]"])
+def test_a_cell_is_shown_as_it_stands(capsys, cell):
+    print_table(["member"], [[cell]])
+    assert f"│ {cell} " in capsys.readouterr().out
+
+
+def test_a_table_whose_reader_has_gone_is_a_broken_pipe():
+    script = "import os; from app.tools.reports.printing import print_table\n"
+    script += "try: print_table(['member'], [['m1']])\nexcept BrokenPipeError: os._exit(5)"
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as closed:
+        result = subprocess.run([sys.executable, "-c", script], stdout=closed, check=False)
+    assert result.returncode == 5
 
 
 def test_a_table_is_not_cut_where_there_is_no_terminal(capsys):
