@@ -239,6 +239,14 @@ def events(tmp_path) -> str:
     return "events.jsonl"
 
 
+def test_records_come_out_as_utf8_whatever_the_system_is_set_to(tmp_path, clean_environ):
+    (tmp_path / "events.jsonl").write_text(json.dumps(EVENT | {"member_id": "Chloé"}))
+    with (tmp_path / "out").open("wb") as output:
+        environ = clean_environ | {"PYTHONIOENCODING": "ascii"}
+        assert run_into(output, tmp_path, environ, "simulate", "--events", "events.jsonl") == (0, "")
+    assert '"member_id":"Chloé"' in (tmp_path / "out").read_text("utf-8")
+
+
 @pytest.mark.parametrize("arguments", ["settings", "--help", "simulate --events events.jsonl"])
 def test_a_reader_that_goes_away_ends_the_command_without_a_word(tmp_path, clean_environ, events, arguments):
     reading, writing = os.pipe()

@@ -20,6 +20,7 @@ from app.tools.explain.jsonlines import JsonTeller
 from app.tools.explain.telling import Subject, Teller
 from app.tools.explain.text import TextTeller
 from app.wire.bad_record import BadRecord
+from app.wire.codec import encode_key
 from app.wire.instants import parse_calendar_instant
 
 if TYPE_CHECKING:
@@ -51,13 +52,19 @@ def run(
         form: of what is printed.
 
     Raises:
-        UserError: `explain-what`, `unknown-member`, `unknown-playbook`, `bad-instant`, `unreadable-file`, `closed-output`,
+        UserError: `explain-what`, `bad-member`, `unknown-member`, `unknown-playbook`, `bad-instant`, `unreadable-file`, `closed-output`,
             and what `broker_errors` raises. UserErrors: what is wrong with the playbooks, or `missing-topic`.
     """
     if in_order and events is None:
         raise UserError(
             "explain-what", "--in-order", "is for a file of lines", "add --events FILE, or leave it out"
         )
+    try:
+        encode_key(member_id)
+    except UnicodeEncodeError:
+        raise UserError(
+            "bad-member", ascii(member_id), "is no UTF-8 text", "ids are; is the terminal set to UTF-8?"
+        ) from None
     check_output()
     at_ms = None if at is None else _parse_at(at)
     playbooks = load_playbooks(settings.playbooks)

@@ -169,6 +169,7 @@ def test_lines_of_a_worker_are_applied_as_they_stand_when_asked(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["\udcff"], "error[bad-member] '\\udcff': is no UTF-8 text\n"),
         (["m11"], "error[unknown-member] m11: no line is about this member\n  hint: did you mean m"),
         (
             ["m1", "--why-not", "reengager"],
