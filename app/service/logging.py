@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 # They tell at ERROR, several times a second, what a command reports once as an error of its own.
 _REPEATERS = ("aiokafka", "faust", "mode")
 
+# Tells the same of each partition, many times a second, until its broker has found what it leads.
+_REPEATING = "app.runtime.hosting.fetching"
+
 REPEAT_AFTER_S = 10.0
 """How long one of these is not heard again with the same words."""
 
@@ -48,7 +51,7 @@ def log_handler(settings: "Settings") -> logging.Handler:
 
 
 class Sparing(logging.Filter):
-    """Lets an entry of Kafka's client and Faust pass once in `REPEAT_AFTER_S`, and then says how often it came.
+    """Lets an entry of Kafka's client, of Faust and of our fetching pass once in `REPEAT_AFTER_S`, and then says how often it came.
 
     While a broker is away, each partition of a worker complains fifty times a second, and would fill a disk overnight.
     """
@@ -59,7 +62,7 @@ class Sparing(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Called by `logging` for each entry."""
-        if not _repeats(record):
+        if not _repeats(record) and record.name != _REPEATING:
             return True
         words = record.name, record.getMessage()
         heard_s, spared = self._heard.get(words, (0.0, 0))

@@ -31,7 +31,13 @@ def test_other_words_are_heard_at_once():
     assert heard(Sparing(), *entries) == ["node 1 is away", "node 2 is away"]
 
 
-def test_our_own_entries_are_all_heard():
+def test_so_are_those_of_our_fetching():
+    words = ["%s-%d cannot be fetched: %s", "activity", 1, "NotLeaderForPartitionError"]
+    entries = [entry("app.runtime.hosting.fetching", 100 + second / 10, *words) for second in range(20)]
+    assert heard(Sparing(), *entries) == ["activity-1 cannot be fetched: NotLeaderForPartitionError"]
+
+
+def test_our_other_entries_are_all_heard():
     assert heard(Sparing(), *[entry("app.runtime.intake", 100)] * 3) == ["away"] * 3
 
 
