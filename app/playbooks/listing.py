@@ -19,14 +19,14 @@ def playbook_files(root: Path, problems: list[UserError]) -> list[Path]:
     """The `.toml` files of a folder and of its subfolders, one level deep, in order, a policy's among them.
 
     Hidden subfolders are left alone. Adds to `problems` what is no folder (`no-such-folder`), cannot be read or links
-    to nothing (`unreadable-file`), or is a `.toml` file one level too deep (`misplaced-playbook`).
+    to nothing (`unreadable-file`), or is a `.toml` file in a folder deeper than that (`misplaced-playbook`).
     """
     files, subfolders = _entries(root, problems)
     for subfolder in subfolders:
         inner, deeper = _entries(subfolder, problems)
         files += inner
         for folder in deeper:
-            problems += [_too_deep(file, subfolder) for file in _entries(folder, problems)[0]]
+            problems += [_too_deep(file, subfolder) for file in _all_files(folder, problems)]
     return sorted(files)
 
 
@@ -50,6 +50,15 @@ def _entries(folder: Path, problems: list[UserError]) -> tuple[list[Path], list[
     files = [path for path in names if path.suffix == _SUFFIX]
     others = [path for path in names if path.suffix != _SUFFIX and not path.name.startswith(".")]
     return files, [path for path in others if _is_folder(path, problems)]
+
+
+def _all_files(folder: Path, problems: list[UserError]) -> list[Path]:
+    """The `.toml` files of a folder and of all within it. Links to folders are not followed: one may lead back up."""
+    files, subfolders = _entries(folder, problems)
+    for subfolder in subfolders:
+        if not subfolder.is_symlink():
+            files += _all_files(subfolder, problems)
+    return files
 
 
 def _is_folder(path: Path, problems: list[UserError]) -> bool:

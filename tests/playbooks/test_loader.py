@@ -240,6 +240,17 @@ def test_a_playbook_one_folder_too_deep_is_refused(folder):
     assert hints(path) == [f"move it to {path / 'sub'}"]
 
 
+def test_so_is_one_that_lies_deeper_still_and_a_link_back_up_is_not_followed(folder):
+    path = folder(a=MINIMAL)
+    deep = path / "sub" / "more" / "still" / "deeper"
+    deep.mkdir(parents=True)
+    (deep / "b.toml").write_text(MINIMAL)
+    (deep / "up").symlink_to(path, target_is_directory=True)
+    assert [(reference, place) for reference, place, _ in problems(path)] == [
+        ("misplaced-playbook", "sub/more/still/deeper/b.toml")
+    ]
+
+
 def test_a_policy_in_a_subfolder_is_refused_for_it_would_hold_for_all(folder):
     path = folder(a__one=MINIMAL, a__policy="")
     assert [(reference, place) for reference, place, _ in problems(path)] == [
