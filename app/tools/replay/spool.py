@@ -103,7 +103,9 @@ class Spool:
         """The record at a place; None for the empty one."""
         if not place:
             return None
-        before = (int.from_bytes(place) - 1).to_bytes(PLACE.size)
+        number = int.from_bytes(place)
+        # Before the very first place there is the empty one.
+        before = (number - 1).to_bytes(PLACE.size) if number else b""
         return next(self.after(before))[0]
 
     @property
