@@ -6,7 +6,6 @@ to be written, is decided again without the record that caused it.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,8 +17,8 @@ from app.domain.engine import Engine, TimerFailed
 from app.domain.entity import NEVER_MS, StoreError
 from app.domain.errors import UserError
 from app.domain.sink import Sink
-from app.runtime.layout import split_part_key
-from app.runtime.outgoing import MAX_VALUE_BYTES, Fault, Outputs, Spoilt, TooLarge
+from app.runtime.blame import Fault, InDoubt, Spoilt, TooLarge, refuse_too_large, whose_fault
+from app.runtime.outgoing import Outputs
 from app.runtime.position import Position, dump_position
 from app.runtime.writer import Outgoing
 from app.wire.bad_record import BadRecord, trace_of
@@ -66,14 +65,6 @@ _WRAPPED = frozenset({Rerouted, MemberMoved})
 
 HISTORY_LAG_MS = 5 * 60_000
 """A record appended this long after it occurred says that history is being loaded (contract 5)."""
-
-
-class _InDoubt(Exception):  # noqa: N818  it says what is not known
-    """An entity has grown too large, and several records of the batch may have made it so; `middle` is the one in their middle."""
-
-    def __init__(self, middle: InputRecord) -> None:
-        super().__init__(middle.offset)
-        self.middle = middle
 
 
 class Decided(NamedTuple):
@@ -186,7 +177,7 @@ class Decider:
                 if failures >= MOST_SPOILT:
                     wakes = max(0, wakes - self._engine.wakes_left - 1)
                 self._undo()
-            except _InDoubt as doubt:
+            except InDoubt as doubt:
                 # In halves, until one alone can be at fault; if none up to there is, it is found in the rest.
                 batch = self._cut(batch, batch.index(doubt.middle) + 1)
                 self._undo()
@@ -249,7 +240,7 @@ class Decider:
             decided = self._finish(outputs, parts, offsets, swept_to, len(batch), wakes - engine.wakes_left)
         except TooLarge as large:
             sound = [record for record in batch[:applied] if (record.topic, record.offset) not in poison]
-            raise self._fault(large, sound) from large
+            raise whose_fault(large, sound, self._occurred_ms) from large
         self.rest = (*left, *self.rest)
         return decided
 
@@ -304,6 +295,12 @@ class Decider:
         if self._sink.outputs:
             outputs.collect(self._sink.outputs, record, occurred_ms)
 
+    def _occurred_ms(self, record: InputRecord) -> int:
+        """When what a record says occurred. Raises BadRecord."""
+        event = self._decode(record.topic, record.key, record.value, record.appended_ms)
+        occurred_ms: int = self._unwrapped(event).occurred_at
+        return occurred_ms
+
     def _unwrapped(self, event: Any) -> Any:
         """A record out of its wrapping, if it was rerouted or moved; any other as it is. Raises BadRecord."""
         if type(event) is Rerouted:
@@ -354,7 +351,7 @@ class Decider:
         woken: int,
     ) -> Decided:
         engine, host = self._engine, self._host
-        _refuse_too_large(parts)
+        refuse_too_large(parts)
         outputs.finish()
         sealed = self._store.seal()
         self._position = Position(
@@ -382,30 +379,8 @@ class Decider:
         outgoing = Outgoing(outputs.rows, parts.items(), dump_position(self._position))
         return Decided(outgoing, sealed, self._position, records, woken, outputs.dead_letters)
 
-    def _fault(self, large: TooLarge, applied: list[InputRecord]) -> Spoilt | TimerFailed | _InDoubt:
-        """Whose fault it is that an entity has grown beyond what Kafka takes: of its record, if it has one, else of its timers.
-
-        Of several it is not the largest that need have made it so: one that is not kept, or little of it, does not.
-        """
-        own: list[tuple[InputRecord, int]] = []
-        for record in applied:
-            if record.key == large.entity.encode():
-                with contextlib.suppress(BadRecord):
-                    event = self._decode(record.topic, record.key, record.value, record.appended_ms)
-                    own.append((record, self._unwrapped(event).occurred_at))
-        if not own:
-            return TimerFailed(large.entity)
-        record, occurred_ms = own[(len(own) - 1) // 2]
-        return _InDoubt(record) if len(own) > 1 else Spoilt(record, "too_large", str(large), occurred_ms)
-
 
 def _largest_log_bytes(outputs: Outputs, parts: dict[bytes, bytes | None]) -> int:
     """Keys and values of the log that most is written to, so far."""
     states = sum([len(key) + len(value or b"") for key, value in parts.items()])
     return max(states, outputs.largest_log_bytes())
-
-
-def _refuse_too_large(parts: dict[bytes, bytes | None]) -> None:
-    for key, value in parts.items():
-        if value is not None and len(value) > MAX_VALUE_BYTES:
-            raise TooLarge(split_part_key(key)[1], "state", len(value))

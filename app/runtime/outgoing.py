@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from app.domain.crossings import MemberMoved, Rerouted
 from app.domain.engine import TimerFailed
@@ -12,6 +12,7 @@ from app.domain.hop import Hop
 from app.domain.outputs import DeadLetter, MemberSnapshot
 from app.domain.sink import PageGone, Refused, SamePage
 from app.domain.snapshot import keep_rest
+from app.runtime.blame import MAX_VALUE_BYTES, Spoilt, TooLarge
 from app.wire.bad_record import BadRecord, key_text
 from app.wire.hops import write_hop
 from app.wire.partitioner import murmur2_partition
@@ -27,41 +28,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_VALUE_BYTES = 900_000
-"""Of one record; a larger one might not fit a batch of its own, with its key and the batch's frame."""
-
 MAX_DEAD_KEY_BYTES = 100_000
 """Of a dead letter's key; it stands in the letter again, where a byte may take four."""
 
 _PAGES = frozenset({MemberSnapshot, SamePage})
 _NO_OUTPUT = frozenset({Refused, PageGone, Hop})
-
-
-class Fault(NamedTuple):
-    """Why a record becomes a dead letter: the contract's code, the message, and its instant where known."""
-
-    error: str
-    message: str
-    occurred_ms: int | None
-
-
-class Spoilt(Exception):  # noqa: N818  it says what became of the batch
-    """The batch being decided has to be decided again, with one of its records a dead letter."""
-
-    def __init__(self, record: InputRecord, error: str, message: str, occurred_ms: int | None) -> None:
-        super().__init__(error)
-        self.record = record
-        self.fault = Fault(error, message, occurred_ms)
-
-
-class TooLarge(Exception):  # noqa: N818  it says what is wrong
-    """What an entity has put out, or grown to, cannot be written."""
-
-    def __init__(self, entity: str, what: str, size_bytes: int) -> None:
-        super().__init__(
-            f"the {what} of {entity} would take {size_bytes} bytes, {MAX_VALUE_BYTES} are the most"
-        )
-        self.entity = entity
 
 
 def _nobody(_member_id: str) -> None:

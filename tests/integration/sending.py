@@ -23,9 +23,11 @@ def activity(member: str, at_ms: int, event_id: str | None = None, **attributes:
     return Sent("activity", member.encode(), CODEC.encode(record))
 
 
-def profile(member: str, at_ms: int, event_id: str, owner_id: str = "o1") -> Sent:
-    """Who is responsible for the member."""
-    record = MemberProfile(event_id=event_id, member_id=member, occurred_at=at_ms, owner_id=owner_id)
+def profile(member: str, at_ms: int, event_id: str, owner_id: str = "o1", email: str | None = None) -> Sent:
+    """Who is responsible for the member, and where it is written to."""
+    record = MemberProfile(
+        event_id=event_id, member_id=member, occurred_at=at_ms, owner_id=owner_id, email=email
+    )
     return Sent("profile", member.encode(), CODEC.encode(record))
 
 

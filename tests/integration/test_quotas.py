@@ -103,3 +103,20 @@ def test_a_worker_that_the_cluster_holds_back_does_all_the_same(deploy, key, byt
     taken = [int(line["event_id"].partition("-")[0]) for line in lines if "event_id" in line]
     assert taken == sorted(taken)
     assert_equals_simulate(deployment)
+
+
+@pytest.mark.soak
+def test_what_a_log_gets_at_once_goes_into_one_request(deploy):
+    """Larger transactions would wait for the quota in their middle, longer than they may take, again and again."""
+    deployment = deploy(partitions=1)
+    set_quota(deployment, "producer_byte_rate", 20_000.0)
+    deployment.produce(
+        [profile(f"m{each}", START_MS + each, f"p{each}", email="x" * 3_000) for each in range(1_000)]
+    )
+    worker = deployment.start_worker("--port", str(port := free_port()))
+    until(lambda: metric(port, "reengage_records_applied_total", processor="members") == 1_000, "all", 500.0)
+    # The first that meets the quota does not know of it yet.
+    assert metric(port, "reengage_partition_failures_total") <= 1
+    worker.stop()
+    set_quota(deployment, "producer_byte_rate", None)
+    assert_equals_simulate(deployment)

@@ -20,8 +20,8 @@ from app.domain.instants import DAY_MS, SECOND_MS
 from app.domain.members import MemberCore
 from app.domain.outputs import MemberSnapshot
 from app.domain.playbook_set import PlaybookSet
+from app.runtime import blame, outgoing
 from app.runtime import deciding as module
-from app.runtime import outgoing
 from app.runtime.deciding import Decided, Decider
 from app.runtime.layout import part_key
 from app.runtime.merge import InputRecord
@@ -603,10 +603,58 @@ class TestBugsInTimers:
         assert told(again.outputs("tag-changed")) == ["7 +inactive inactive"]
 
 
+class TestHeldBack:
+    """Where a quota holds writing back, a batch is to go into one request (`held_back.HeldBack`)."""
+
+    @pytest.fixture(autouse=True)
+    def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "LARGE_LOG_BYTES", 4_000)
+        monkeypatch.setattr(module, "CAREFUL_SLICE", 2)
+
+    def batch(self, work: Work) -> list[InputRecord]:
+        names = members_of(PARTITION, 40)
+        return [work.activity(0, name, event_id=f"e{at}") for at, name in enumerate(names)]
+
+    def sizes(self, decided: Decided) -> list[int]:
+        logs = [*decided.outgoing.outputs.values(), decided.outgoing.states]
+        return [sum(len(key or b"") + len(value or b"") for key, value in rows) for rows in logs]
+
+    def test_one_that_is_larger_is_decided_in_parts(self, work: Work, open_work):
+        work.host.held_back.note(1.0)
+        batch = self.batch(work)
+        parts = [work.decide(*batch)]
+        while work.decider.rest:
+            parts.append(work.decide(*work.decider.rest))
+        assert len(parts) > 2
+        assert all(4_000 < max(self.sizes(part)) < 5_000 for part in parts[:-1])
+        assert [part.position.offsets["activity"] for part in parts[-1:]] == [len(batch)]
+        assert sum(part.records for part in parts) == len(batch)
+        whole = open_work(folder="whole")
+        whole.decide(*self.batch(whole))
+        assert work.outputs() == whole.outputs()
+
+    def test_what_is_spoilt_in_a_part_is_decided_once(self, work: Work, core: Bug):
+        work.host.held_back.note(1.0)
+        core.trips = {"e3", "e25"}
+        work.decide_all(*self.batch(work))
+        assert work.letters() == [("internal", "activity", 3), ("internal", "activity", 25)]
+        assert sum(line.count("opened") for line in work.told()) == 38
+
+    def test_any_other_is_decided_whole(self, work: Work):
+        batch = self.batch(work)
+        assert work.decide(*batch).records == len(batch)
+
+    def test_few_silent_members_are_woken_at_once(self, work: Work, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(module, "CAREFUL_WAKES", 3)
+        work.decide(*self.batch(work))
+        work.host.held_back.note(1.0)
+        assert work.decide(wall=30).woken == 3
+
+
 class TestTooLarge:
     @pytest.fixture(autouse=True)
     def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(module, "MAX_VALUE_BYTES", 1_000)
+        monkeypatch.setattr(blame, "MAX_VALUE_BYTES", 1_000)
         monkeypatch.setattr(outgoing, "MAX_VALUE_BYTES", 1_000)
 
     def profile(self, work: Work, at: float) -> InputRecord:
@@ -653,6 +701,15 @@ class TestTooLarge:
         assert work.letters().count(("too_large", "profile", 0)) == 1
         assert len(work.letters()) == module.MOST_SPOILT + 1
         assert work.told()[-1] == f"2 opened re-engager:{CARL}:1 first_activity"
+
+    def test_it_is_found_in_halves(self, work: Work, core: Bug):
+        """Not one by one: a member may have thousands of records in a batch."""
+        small = [work.activity(number / 100) for number in range(128)]
+        applied, core_apply = count(), core.apply
+        core.apply = lambda *given: (next(applied) and None) or core_apply(*given)  # type: ignore[method-assign]
+        work.decide_all(*small, self.profile(work, 2), work.activity(3))
+        assert work.letters() == [("too_large", "profile", 0)]
+        assert next(applied) < 10 * len(small)
 
     def test_two_of_one_member_are_found_one_after_the_other(self, work: Work):
         work.decide_all(self.profile(work, 1), self.profile(work, 2), work.activity(3))

@@ -13,9 +13,9 @@ import pytest
 from aiokafka.errors import KafkaError
 
 from app.runtime import writer as module
+from app.runtime.blame import MAX_VALUE_BYTES
 from app.runtime.hosting import producer
 from app.runtime.layout import POSITION_KEY
-from app.runtime.outgoing import MAX_VALUE_BYTES
 from app.runtime.writer import Outgoing, Writer
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from app.domain.errors import UserError
 from app.domain.outputs import MemberSnapshot
 from app.domain.sink import PageGone, Refused
+from app.runtime.blame import TooLarge
 from app.runtime.merge import InputRecord
-from app.runtime.outgoing import Outputs, TooLarge
+from app.runtime.outgoing import Outputs
 from app.wire.partitioner import murmur2_partition
 from app.wire.topics import REROUTED
 

@@ -273,6 +273,22 @@ class TestSending:
         assert slept == [(asked, pytest.approx(3.0, abs=0.5))]
         assert len(cluster.sent) > asked
 
+    async def test_a_request_that_would_wait_for_longer_than_it_may_is_not_made(
+        self, cluster: Cluster, make: Make, monkeypatch: pytest.MonkeyPatch
+    ):
+        """A second record batch of one log, in a transaction that is open meanwhile."""
+        monkeypatch.setattr(module, "MAX_BATCH_BYTES", 200)
+        cluster.throttle_time_ms = 6_000
+        with pytest.raises(KafkaError, match="quota"):
+            await make(timeout_ms=5_000).send({HERE: rows(50)})
+        assert len(cluster.sent) == 1
+
+    async def test_one_that_may_is(self, cluster: Cluster, make: Make, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(module, "MAX_BATCH_BYTES", 200)
+        cluster.throttle_time_ms = 1_000
+        await make(timeout_ms=5_000).send({HERE: rows(50)})
+        assert len(cluster.batches(HERE)) > 1
+
     async def test_in_the_end_it_is_given_up(self, cluster: Cluster, make: Make):
         cluster.codes[HERE] = [NOT_LEADER] * 1_000
         with pytest.raises(NotLeaderForPartitionError):
