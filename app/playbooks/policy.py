@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-from pydantic import Field, ValidatorFunctionWrapHandler, field_validator, model_validator
+from pydantic import Field, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
 
 from app.domain.calendar import parse_wall_time
 from app.domain.instants import DAY_MS, MINUTE_MS
@@ -21,9 +21,6 @@ from app.playbooks.values import (
     Table,
     WallTime,
 )
-
-if TYPE_CHECKING:
-    from typing import Self
 
 _DAY_MINUTES = DAY_MS // MINUTE_MS
 
@@ -43,7 +40,8 @@ class PolicyModel(Table):
     holidays: bool = True
     caps: dict[Span, Count] = {DAY_MS: 1, 7 * DAY_MS: 3}
     hold_out_percent: Annotated[float, Field(ge=0, le=100)] = 0
-    spread: Duration = 15 * MINUTE_MS
+    # Behind the quiet hours it is checked against; written here as people do, for it is checked where it is left out too.
+    spread: Duration = Field(default="15m", validate_default=True)
     consent_default: dict[NudgeChannel, bool] = {"EMAIL": True, "SMS": False, "IN_APP": True}
 
     @field_validator("caps", mode="wrap")
@@ -54,13 +52,16 @@ class PolicyModel(Table):
             raise ValueError("two of the spans are equally long; leave one out")
         return caps
 
-    @model_validator(mode="after")
-    def _check_spread(self) -> Self:
+    @field_validator("spread")
+    @classmethod
+    def _check_spread(cls, spread: int, info: ValidationInfo) -> int:
         # Released later than the next quiet hours begin, a nudge would wait again, and so every day.
-        open_minutes = (parse_wall_time(self.quiet.start) - parse_wall_time(self.quiet.end)) % _DAY_MINUTES
-        if open_minutes and self.spread > open_minutes * MINUTE_MS:
-            raise ValueError("spread: is longer than the hours that are not quiet; nothing could be released")
-        return self
+        quiet: Quiet | None = info.data.get("quiet")
+        if quiet is not None:
+            open_minutes = (parse_wall_time(quiet.start) - parse_wall_time(quiet.end)) % _DAY_MINUTES
+            if open_minutes and spread > open_minutes * MINUTE_MS:
+                raise ValueError("is longer than the hours that are not quiet; nothing could be released")
+        return spread
 
     def compile(self) -> Policy:
         """The form the core works with."""

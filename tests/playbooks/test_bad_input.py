@@ -131,6 +131,19 @@ def test_policies(folder: Folder, text: str):
     check(folder(p='kind = "points"\nfloor = 0', policy=text), "policy.toml", POLICIES[text])
 
 
+@pytest.mark.parametrize(
+    ("quiet", "said"),
+    [
+        ('{ from = "21:00", to = "08:00" }', {"holidays", "spread"}),
+        ('{ from = "21:00", to = "8" }', {"holidays", "quiet.to"}),
+    ],
+)
+def test_a_spread_that_is_too_long_is_said_with_what_else_is_wrong_in_the_policy(folder: Folder, quiet, said):
+    policy = f'holidays = 1\nspread = "20h"\nquiet = {quiet}'
+    path = folder(p='kind = "points"\nfloor = 0', policy=policy)
+    assert {place for place, _ in refused(path)} == {f"policy.toml: {key}" for key in said}
+
+
 class TestTogether:
     def test_two_playbooks_that_clamp_one_score_differently_are_refused(self, folder: Folder):
         path = folder(a='kind = "points"\nfloor = 0', b='kind = "points"\nfloor = 0\nceiling = 9')
