@@ -62,6 +62,52 @@ def test_all_problems_of_the_settings_are_told_at_once(reengage):
     assert result.stderr.count("error[bad-setting] environment: REENGAGE_") == 2
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "worker",
+        "check",
+        "check pb",
+        "simulate --events -",
+        "simulate --events - --playbooks pb",
+        "explain m1",
+        "replay --into x-",
+        "replay --into x- --playbooks pb",
+    ],
+)
+def test_what_is_wrong_with_the_playbooks_is_told_with_what_is_wrong_with_the_settings(reengage, command):
+    Path("pb").mkdir()
+    Path("pb/a.toml").write_text('kind = "scor"')
+    result = reengage(*command.split(), GRACE="soon", PLAYBOOKS="" if "pb" in command else "pb")
+    assert result.exit_code == 2
+    assert "error[bad-setting] environment: REENGAGE_GRACE" in result.stderr
+    assert "error[unknown-kind] pb/a.toml: kind" in result.stderr
+
+
+def test_what_is_wrong_with_the_playbooks_is_told_with_that_there_is_no_broker(reengage):
+    Path("pb").mkdir()
+    result = reengage("worker", PLAYBOOKS="pb")
+    assert "error[no-broker]" in result.stderr
+    assert "error[no-playbooks] pb" in result.stderr
+
+
+def test_where_the_folder_of_the_playbooks_is_wrong_it_alone_is_told_of_them(reengage):
+    result = reengage("worker", GRACE="soon", PLAYBOOKS="nowhere")
+    assert result.stderr.count("error[") == 2
+    assert result.stderr.count("nowhere") == 1
+
+
+def test_what_is_wrong_in_several_folders_of_playbooks_is_told_at_once(reengage):
+    folders = ["a", "b"]
+    for folder in folders:
+        Path(folder).mkdir()
+    named = [word for folder in folders for word in ("--playbooks", folder)]
+    result = reengage("replay", "--into", "x-", "--order", "journal", *named, BROKER="127.0.0.1:1")
+    assert [line.split()[:2] for line in result.stderr.splitlines() if line.startswith("error")] == [
+        ["error[no-playbooks]", f"{folder}:"] for folder in folders
+    ]
+
+
 def test_an_unknown_setting_hides_neither_the_settings_nor_what_is_wrong_with_them(reengage):
     result = reengage("settings", GRACE="soon", GRASE="1s")
     assert result.exit_code == 2

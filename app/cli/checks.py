@@ -47,10 +47,13 @@ def add_commands(app: typer.Typer) -> None:
 
 def check(directory: Directory = None) -> None:
     """Validate playbooks, policy, schemas and topic declarations; needs no broker."""
+    from app.service.configuration import with_playbook_errors
     from app.service.settings import load_settings
     from app.tools import check as checking
 
-    raise typer.Exit(checking.run(directory, load_settings()))
+    with with_playbook_errors(folders=(directory,)):
+        settings = load_settings()
+    raise typer.Exit(checking.run(directory, settings))
 
 
 @topics.command()

@@ -56,15 +56,19 @@ def explain(
 ) -> None:
     """Show a member's timeline: inputs, timers, decisions with the line that decided, and why nothing else happened."""
     from app.service.client import with_broker
+    from app.service.configuration import with_playbook_errors
     from app.service.logging import configure_logging
     from app.service.settings import load_settings
     from app.tools.explain import command
 
     overrides = {"REENGAGE_PLAYBOOKS": str(playbooks)} if playbooks else {}
-    settings = load_settings(overrides=overrides)
     # Lines in order without a file of them is wrong use, with a broker or without; the command says so.
-    if events is None and not in_order:
-        settings = with_broker(settings)
+    from_topics = events is None and not in_order
+    with with_playbook_errors(overrides):
+        settings = load_settings(overrides=overrides)
+        if from_topics:
+            settings = with_broker(settings)
+    if from_topics:
         configure_logging(settings)
     source = Path(events) if events not in (None, "-") else events
     code = command.run(settings, member, events=source, in_order=in_order, at=at, why_not=why_not, form=form)

@@ -61,11 +61,13 @@ def simulate(
     snapshots: Snapshots = False,
 ) -> None:
     """Apply events in memory, without Kafka, and print what would come out."""
+    from app.service.configuration import with_playbook_errors
     from app.service.settings import load_settings
     from app.tools import simulate as simulation
 
     overrides = {"REENGAGE_PLAYBOOKS": str(playbooks)} if playbooks else {}
-    settings = load_settings(overrides=overrides)
+    with with_playbook_errors(overrides):
+        settings = load_settings(overrides=overrides)
     source = events if events == "-" else Path(events)
     code = simulation.run(source, settings.playbooks, until, in_order, snapshots, settings.grace_ms)
     raise typer.Exit(code)

@@ -83,6 +83,7 @@ def replay(
     Interrupted, the same call carries on where it was.
     """
     from app.service.client import with_broker
+    from app.service.configuration import with_playbook_errors
     from app.service.logging import configure_logging
     from app.service.settings import load_settings
     from app.tools.replay import run as replaying
@@ -99,6 +100,7 @@ def replay(
         promote=promote,
         dry_run=dry_run,
     )
-    settings = with_broker(load_settings())
+    with with_playbook_errors(folders=options.playbook_folders):
+        settings = with_broker(load_settings())
     configure_logging(settings)
     raise typer.Exit(replaying.run(settings, options))

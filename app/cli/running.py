@@ -58,11 +58,13 @@ def worker(*, guarantee: Guarantee = None, port: Port = None, until_drained: Unt
     """Run the Faust worker: events in, decisions out."""
     with ending_at_once():
         from app.service.client import with_broker
+        from app.service.configuration import with_playbook_errors
         from app.service.logging import configure_logging
         from app.service.settings import load_settings
 
     overrides = {"REENGAGE_GUARANTEE": guarantee} if guarantee else {}
-    settings = with_broker(load_settings(overrides=overrides))
+    with with_playbook_errors(overrides):
+        settings = with_broker(load_settings(overrides=overrides))
     configure_logging(settings, level=logging.INFO)
     with ending_at_once():
         from app.service import worker as service

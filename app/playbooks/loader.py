@@ -17,6 +17,8 @@ from app.playbooks.toml_file import load_toml
 from app.playbooks.validating import validated
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from app.playbooks.model import PlaybookModel
 
 DEFAULTS = Path(__file__).parent / "defaults"
@@ -47,6 +49,24 @@ def load_playbooks(folder: Path | None) -> PlaybookSet:
         raise UserErrors(problems)
     policy = found.policies[0] if found.policies else PolicyModel()
     return PlaybookSet((playbook.model.compile() for playbook in found.written), policy.compile())
+
+
+def load_sets(folders: Iterable[Path | None]) -> list[PlaybookSet]:
+    """The playbooks of each folder, as `load_playbooks` has them.
+
+    Raises:
+        UserErrors: everything wrong in any of the folders.
+    """
+    sets: list[PlaybookSet] = []
+    problems: list[UserError] = []
+    for folder in folders:
+        try:
+            sets.append(load_playbooks(folder))
+        except UserErrors as errors:
+            problems += errors.errors
+    if problems:
+        raise UserErrors(problems)
+    return sets
 
 
 class _Found:

@@ -46,6 +46,13 @@ class Options:
         """The order that holds."""
         return self.order or (Order.EVENT_TIME if self.playbooks else Order.JOURNAL)
 
+    @property
+    def playbook_folders(self) -> tuple[Path | None, ...]:
+        """The folders of the playbooks that decide, None being that of the settings; in event-time order it is one."""
+        if self.playbooks and self.chosen_order is Order.EVENT_TIME:
+            return self.playbooks[:1]
+        return (*self.playbooks, None)
+
 
 def read_options(
     *,

@@ -15,7 +15,7 @@ from app.broker.roles import promoter_rights, replayer_rights
 from app.domain.calendar import load_tables
 from app.domain.entity import StoreError
 from app.domain.errors import UserError, UserErrors
-from app.playbooks.loader import load_playbooks
+from app.playbooks.loader import load_sets
 from app.runtime.hosting.loop import Loop
 from app.runtime.observer import Observer
 from app.service.client import broker_errors, names_of, partition_counts
@@ -84,10 +84,7 @@ def _folder_failed(place: Place, error: StoreError) -> UserError:
 
 def _playbook_sets(settings: Settings, options: Options) -> list[PlaybookSet]:
     """The playbooks at hand, those of the settings last; in event-time order there is one set."""
-    given = [load_playbooks(folder) for folder in options.playbooks]
-    if given and options.chosen_order is Order.EVENT_TIME:
-        return given[:1]
-    return [*given, load_playbooks(settings.playbooks)]
+    return load_sets(settings.playbooks if folder is None else folder for folder in options.playbook_folders)
 
 
 async def _replay(
