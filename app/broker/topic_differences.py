@@ -4,13 +4,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from app.domain.errors import UserError
+from app.domain.errors import TopicError
 from app.wire.topics import Topic
 
 MEMBERS = "members"
 MISSING = "missing"
 PARTITIONS = "partitions"
 MIN_IN_SYNC = "min.insync.replicas"
+# Inputs cannot be had again, so deleting is only for a topic in which there is nothing.
+_OTHER_TOPICS = (
+    "the number cannot change any more, or keys would be parted from their state: make topics under another"
+    " REENGAGE_TOPIC_PREFIX with `reengage topics apply`, and produce the events again there; only a topic into which"
+    " nothing was ever written can be deleted and made anew instead"
+)
 
 
 @dataclass(frozen=True)
@@ -46,29 +52,39 @@ class Difference:
     declared: str
     actual: str
 
-    def error(self) -> UserError:
-        """The difference as an error for the person who starts a worker."""
+    def error(self, partitions_hint: str = _OTHER_TOPICS) -> TopicError:
+        """The difference as an error for the person who starts a worker; `partitions_hint`: what to do about a count."""
         if self.setting == MISSING:
-            return UserError(
-                "missing-topic",
-                self.topic,
-                "there is no such topic",
-                "create it with `reengage topics apply`",
-            )
+            return missing_topic(self.topic)
         if self.setting == PARTITIONS:
-            return UserError(
-                "partition-count",
-                self.topic,
-                f"has {self.actual} partitions where {self.declared} are needed",
-                "a changed count would part keys from their state: delete the topic and create it with "
-                "`reengage topics apply`, or use another REENGAGE_TOPIC_PREFIX",
-            )
-        return UserError(
+            problem = f"there are {self.actual} partitions where {self.declared} are needed"
+            return TopicError("partition-count", self.topic, problem, partitions_hint)
+        return TopicError(
             "topic-setting",
             f"{self.topic}: {self.setting}",
             f"is {self.actual}, declared is {self.declared}",
             "set it with `reengage topics apply`",
         )
+
+
+def missing_topic(topic: str) -> TopicError:
+    """The error of a command that meets a topic which is not there; `topic`: its full name."""
+    return TopicError(
+        "missing-topic",
+        topic,
+        "there is no such topic",
+        "`reengage topics apply` makes it; if it was made before, REENGAGE_TOPIC_PREFIX is not that of then",
+    )
+
+
+def count_kept_hint(asked: int, differences: Iterable[Difference]) -> str:
+    """What to do where a person asked for `asked` partitions of topics that have others: to keep what there is."""
+    counts = {each.actual for each in differences if each.setting == PARTITIONS}
+    there_are = f", or give {counts.pop()}, which is what there is" if len(counts) == 1 else ""
+    return (
+        f"leave --partitions out{there_are}: the number cannot change any more;"
+        f" topics with {asked} can be made under another REENGAGE_TOPIC_PREFIX"
+    )
 
 
 def compare(

@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from app.cli import checks, history, records, replaying, reports, running
+from app.cli.telling import report
 from app.domain.errors import UserError, UserErrors
 
 log = logging.getLogger(__name__)
@@ -105,14 +106,6 @@ def _said_by_system(error: OSError) -> UserError:
 def _drop_output() -> None:
     """Python flushes standard output once more at exit; what is left must not fail a second time."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def report(errors: list[UserError]) -> None:
-    """Print errors to standard error, each as `error[reference] place: problem` and its hint on a line of its own."""
-    for error in errors:
-        print(f"error[{error.reference}] {error.place}: {error.problem}", file=sys.stderr)
-        if error.hint:
-            print(f"  hint: {error.hint}", file=sys.stderr)
 
 
 def command() -> Any:

@@ -30,6 +30,10 @@ class UserError(Exception):
         return f"{text}\n  hint: {self.hint}" if self.hint else text
 
 
+class TopicError(UserError):
+    """A mistake that many topics may have alike: those with the same reference, problem and hint are told as one."""
+
+
 class UserErrors(Exception):  # noqa: N818  several errors, named as what they are
     """Several mistakes, reported together so that a person meets them once and not one by one.
 

@@ -14,6 +14,7 @@ from app.broker import topics as broker_topics
 from app.broker.locate import locate_broker
 from app.broker.rights import HELP, Operation, Resource, Right, missing_right
 from app.broker.roles import Names, on_topics
+from app.broker.topic_differences import missing_topic
 from app.domain.errors import UserError, UserErrors
 from app.service.security import no_broker, ssl_context
 from app.service.settings import Settings
@@ -203,14 +204,9 @@ async def partition_counts(
     on_each = [] if operation is None else on_topics(operation, topics, settings.topic_prefix)
     rights = [*on_each, *needed]
     found = await broker_topics.partition_counts(settings.client_options(), settings.topic_prefix, rights)
-    missing = [missing_topic(settings.topic_prefix + topic) for topic in topics if topic not in found]
+    missing: list[UserError] = [
+        missing_topic(settings.topic_prefix + topic) for topic in topics if topic not in found
+    ]
     if missing:
         raise UserErrors(missing)
     return {topic: found[topic] for topic in topics}
-
-
-def missing_topic(topic: str) -> UserError:
-    """The error of a command that meets a topic which is not there."""
-    return UserError(
-        "missing-topic", topic, "there is no such topic", "create the topics with `reengage topics apply`"
-    )

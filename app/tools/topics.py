@@ -12,7 +12,12 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaTimeoutError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    InvalidReplicationFactorError,
+    KafkaTimeoutError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 
 from app.broker.rights import Operation, require
 from app.broker.roles import Names, on_topics, settings_rights
@@ -24,9 +29,10 @@ from app.broker.topic_differences import (
     Found,
     compare,
     copies_in_sync,
+    count_kept_hint,
 )
 from app.broker.topics import admin_client, find_topics
-from app.domain.errors import UserError, UserErrors
+from app.domain.errors import TopicError, UserError, UserErrors
 from app.wire.topics import Topic, load_topics
 
 MOST_COPIES = 3
@@ -92,7 +98,7 @@ async def apply_topics(
         await require(admin, client_options, settings_rights(Names("", prefix)))
         # Again until nothing differs, since brokers show what the controller has acknowledged only a moment later.
         while differences := compare(topics, prefix, found := await find_topics(admin, prefix), partitions):
-            _refuse(each.error() for each in differences if each.setting == PARTITIONS)
+            _refuse_counts(differences, partitions)
             if time.monotonic() > deadline:
                 raise KafkaTimeoutError("the topics did not become as they were set")
             missing = [each for each in differences if each.setting == MISSING]
@@ -135,7 +141,7 @@ async def _create(
     )
     outcomes = answer.to_object()["topic_errors"]
     _refuse(
-        _refused(each["topic"], each["error_code"], each["error_message"])
+        refused(each["topic"], each["error_code"], each["error_message"])
         for each in outcomes
         if each["error_code"] not in (0, TopicAlreadyExistsError.errno)
     )
@@ -151,18 +157,32 @@ async def _alter(admin: AIOKafkaAdminClient, found: Mapping[str, Found], altered
         [ConfigResource(ConfigResourceType.TOPIC, name, configs) for name, configs in settings.items()]
     )
     _refuse(
-        _refused(each["resource_name"], each["error_code"], each["error_message"])
+        refused(each["resource_name"], each["error_code"], each["error_message"])
         for each in answer.to_object()["resources"]
         if each["error_code"] != 0
     )
 
 
-def _refused(topic: str, error_code: int, message: str | None) -> UserError:
+def refused(topic: str, error_code: int, message: str | None) -> TopicError:
+    """The error of a topic which Kafka will not create, or set, as it should be; with what Kafka says of it."""
     reason = message or for_code(error_code).description
-    return UserError("topic-refused", topic, f"Kafka would not have it as declared: {reason}")
+    hint = "the broker's log says more"
+    if error_code == InvalidReplicationFactorError.errno:
+        hint = (
+            "ask for no more copies (--replication) than there are brokers running, or leave that to Reengage"
+        )
+    return TopicError("topic-refused", topic, f"Kafka would not have it as declared: {reason}", hint)
+
+
+def _refuse_counts(differences: list[Difference], asked: int | None) -> None:
+    counts = [each for each in differences if each.setting == PARTITIONS]
+    if asked is None:
+        _refuse(each.error() for each in counts)
+    else:
+        _refuse(each.error(count_kept_hint(asked, counts)) for each in counts)
 
 
 def _refuse(errors: Iterable[UserError]) -> None:
-    refused = list(errors)
-    if refused:
-        raise UserErrors(refused)
+    found = list(errors)
+    if found:
+        raise UserErrors(found)

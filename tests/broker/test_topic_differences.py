@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.broker.topic_differences import Found, compare
+from app.broker.topic_differences import Found, compare, count_kept_hint
 from app.wire.topics import load_topics
 
 TOPICS_BY_NAME = load_topics()
@@ -117,8 +117,28 @@ def test_each_difference_becomes_an_error_that_names_topics_apply():
         ("topic-setting", "score: retention.ms"),
     ]
     assert all("`reengage topics apply`" in error.hint for error in errors)
-    assert errors[1].problem == "has 5 partitions where 4 are needed"
+    assert errors[1].problem == "there are 5 partitions where 4 are needed"
     assert errors[2].problem == "is 1, declared is -1"
+
+
+def test_where_a_count_is_wrong_other_topics_are_the_way_out_and_nothing_with_records_is_to_be_deleted():
+    found = existing(4)
+    found["activity"] = replace(found["activity"], partitions=5)
+    ((hint),) = [each.error().hint for each in compare(TOPICS, "", found)]
+    before, _, after = hint.partition("only a topic into which nothing was ever written")
+    assert "another REENGAGE_TOPIC_PREFIX" in before
+    assert "delete" not in before
+    assert "deleted" in after
+
+
+def test_where_a_person_asks_for_another_count_the_way_out_is_not_to_ask_for_it():
+    found = existing(4)
+    hint = count_kept_hint(8, compare(TOPICS, "", found, asked=8))
+    assert hint.startswith("leave --partitions out, or give 4, which is what there is: ")
+    assert "delete" not in hint
+    found["desk"] = replace(found["activity"], partitions=3)
+    found["score"] = replace(found["score"], partitions=3)
+    assert count_kept_hint(8, compare(TOPICS, "", found, asked=8)).startswith("leave --partitions out: ")
 
 
 @pytest.mark.parametrize(

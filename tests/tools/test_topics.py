@@ -95,7 +95,8 @@ async def test_another_partition_count_is_refused_before_anything_is_changed(opt
         await apply_topics(options, topic_prefix, partitions=8)
     (error,) = caught.value.errors
     assert (error.reference, error.place) == ("partition-count", f"{topic_prefix}activity")
-    assert error.problem == "has 3 partitions where 8 are needed"
+    assert error.problem == "there are 3 partitions where 8 are needed"
+    assert error.hint.startswith("leave --partitions out, or give 3, ")
     assert await partitions(admin, topic_prefix) == {"activity": 3}
 
 
@@ -161,6 +162,7 @@ async def test_what_kafka_refuses_is_an_error_with_its_reason(options, topic_pre
         await apply_topics(options, topic_prefix, replication=30)
     assert {error.reference for error in caught.value.errors} == {"topic-refused"}
     assert "replication factor" in caught.value.errors[0].problem
+    assert "--replication" in caught.value.errors[0].hint
 
 
 async def test_where_no_broker_answers_the_error_of_the_client_passes(topic_prefix):

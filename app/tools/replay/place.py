@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from aiokafka.admin import NewTopic
-from aiokafka.errors import KafkaTimeoutError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaTimeoutError, TopicAlreadyExistsError
 
 from app.broker.topics import admin_client, find_topics
 from app.domain.errors import UserError, UserErrors
 from app.service.folder import held
 from app.tools.replay.options import Run
 from app.tools.replay.order import Order
-from app.tools.topics import created_as, usual_copies
+from app.tools.topics import created_as, refused, usual_copies
 from app.wire.instants import format_instant
 from app.wire.topics import JOURNAL, Topic, changelog_of, load_topics
 
@@ -191,10 +191,7 @@ async def _create(
         )
         for each in answer.to_object()["topic_errors"]:
             if each["error_code"] not in (0, TopicAlreadyExistsError.errno):
-                reason = each["error_message"] or for_code(each["error_code"]).description
-                raise UserError(
-                    "topic-refused", each["topic"], f"Kafka would not have it as declared: {reason}"
-                )
+                raise refused(each["topic"], each["error_code"], each["error_message"])
         await asyncio.sleep(POLL_S)
 
 
