@@ -206,7 +206,7 @@ def test_simulate_reads_standard_input_and_prints_lines(reengage):
 def test_simulate_names_a_folder_of_playbooks_that_is_not_there(reengage):
     result = reengage("simulate", "--events", "-", "--playbooks", "nowhere", stdin="")
     assert result.exit_code == 2
-    assert "error[bad-setting] --playbooks: there is no folder nowhere" in result.stderr
+    assert "error[no-such-folder] --playbooks: there is no folder nowhere" in result.stderr
 
 
 def test_check_and_schemas_check_find_nothing_wrong_in_what_is_shipped(reengage):

@@ -7,11 +7,16 @@ from stat import S_ISDIR
 from typing import TYPE_CHECKING
 
 from app.domain.errors import UserError
+from app.playbooks.unreadable import unreadable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _SUFFIX = ".toml"
+NO_FOLDER = "no-such-folder"
+"""Reference of the error of a folder of playbooks that is none, however it was named."""
+
+NO_FOLDER_HINT = "name a folder that holds playbooks as .toml files"
 _NO_FOLDER = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
@@ -30,14 +35,11 @@ def playbook_files(root: Path, problems: list[UserError]) -> list[Path]:
     return sorted(files)
 
 
-def unreadable(path: Path, error: OSError) -> UserError:
+def unreadable_path(path: Path, error: OSError) -> UserError:
     """What is said of a file or folder that the system does not let us read."""
-    hint = f"it is a link to {path.readlink()}" if _is_dangling(path, error) else ""
-    return UserError("unreadable-file", str(path), f"cannot be read: {error.strerror}", hint)
-
-
-def _is_dangling(path: Path, error: OSError) -> bool:
-    return error.errno == errno.ENOENT and path.is_symlink()
+    leads_nowhere = error.errno in (errno.ENOENT, errno.ELOOP) and path.is_symlink()
+    hint = f"it is a link to {path.readlink()}; remove it, or mend it" if leads_nowhere else ""
+    return unreadable(str(path), error, hint)
 
 
 def _entries(folder: Path, problems: list[UserError]) -> tuple[list[Path], list[Path]]:
@@ -45,7 +47,7 @@ def _entries(folder: Path, problems: list[UserError]) -> tuple[list[Path], list[
     try:
         names = sorted(folder.iterdir())
     except OSError as error:
-        problems.append(_no_folder(folder) if error.errno in _NO_FOLDER else unreadable(folder, error))
+        problems.append(_no_folder(folder) if error.errno in _NO_FOLDER else unreadable_path(folder, error))
         return [], []
     files = [path for path in names if path.suffix == _SUFFIX]
     others = [path for path in names if path.suffix != _SUFFIX and not path.name.startswith(".")]
@@ -65,13 +67,12 @@ def _is_folder(path: Path, problems: list[UserError]) -> bool:
     try:
         return S_ISDIR(path.stat().st_mode)
     except OSError as error:
-        problems.append(unreadable(path, error))
+        problems.append(unreadable_path(path, error))
         return False
 
 
 def _no_folder(folder: Path) -> UserError:
-    hint = "name a folder that holds playbooks as .toml files"
-    return UserError("no-such-folder", str(folder), "is no folder", hint)
+    return UserError(NO_FOLDER, str(folder), "is no folder", NO_FOLDER_HINT)
 
 
 def _too_deep(file: Path, subfolder: Path) -> UserError:

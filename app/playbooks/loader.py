@@ -10,10 +10,10 @@ from app.domain.errors import UserError, UserErrors
 from app.domain.playbook_set import PlaybookSet
 from app.playbooks.conflicts import conflicts
 from app.playbooks.kinds import KINDS
-from app.playbooks.listing import playbook_files, unreadable
+from app.playbooks.listing import playbook_files, unreadable_path
 from app.playbooks.policy import PolicyModel
 from app.playbooks.problems import closest, nearest
-from app.playbooks.toml_file import load_toml
+from app.playbooks.toml_file import load_toml, unusable
 from app.playbooks.validating import validated
 
 if TYPE_CHECKING:
@@ -101,11 +101,9 @@ class _Found:
         try:
             return load_toml(file)
         except OSError as error:
-            self.problems.append(unreadable(file, error))
-        except UnicodeDecodeError:
-            self.problems.append(UserError("not-toml", str(file), "is no UTF-8 text", "save it as UTF-8"))
-        except tomllib.TOMLDecodeError as error:
-            self.problems.append(UserError("not-toml", str(file), f"is no TOML: {error}"))
+            self.problems.append(unreadable_path(file, error))
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            self.problems.append(unusable(str(file), error))
         return None
 
     def _take_policy(self, root: Path, file: Path, content: dict[str, Any]) -> None:

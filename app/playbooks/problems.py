@@ -10,6 +10,8 @@ from pydantic import BaseModel, ValidationError
 from app.domain.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
@@ -18,6 +20,15 @@ Tables = tuple[type[BaseModel], ...]
 
 _KIND = "do"
 """The key that says of which of several kinds a table is."""
+
+_WRITTEN_AS = {
+    "bool_type": "write true or false, without quotes",
+    "int_type": "write a whole number, without quotes",
+    "float_type": "write a number, without quotes",
+    "string_type": 'write it in quotes: "text"',
+    "list_type": 'write a list: ["one", "two"]',
+}
+"""How a value is written in TOML, by what pydantic says of one of another type."""
 
 
 def problems_of(error: ValidationError, model: type[BaseModel], file: str) -> list[UserError]:
@@ -36,15 +47,20 @@ def unknown_keys(error: ValidationError, model: type[BaseModel]) -> list[Path]:
 
 def nearest(word: str, known: list[str]) -> str:
     """A hint that names the known word most like `word`, else all of them."""
+    return did_you_mean(word, known) or (f"known here: {', '.join(known)}" if known else "")
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """A hint that names the known word most like `word`; empty where none is."""
     close = closest(word, known)
-    if close is not None:
-        return f"did you mean {close}?"
-    return f"known here: {', '.join(known)}" if known else ""
+    return "" if close is None else f"did you mean {close}?"
 
 
-def closest(word: str, known: list[str]) -> str | None:
+def closest(word: str, known: Collection[str]) -> str | None:
     """The known word most like `word`, capitals aside; None where none is."""
-    return next(iter(get_close_matches(word.lower(), known, n=1, cutoff=0.6)), None)
+    by_letters = {name.casefold(): name for name in known}
+    close = get_close_matches(word.casefold(), by_letters, n=1, cutoff=0.6)
+    return by_letters[close[0]] if close else None
 
 
 def key_path(path: Path) -> str:
@@ -95,20 +111,14 @@ def _in_words(details: ErrorDetails) -> tuple[str, str]:
             expected = str(context.get("expected") or context["expected_tags"])
             choices = expected.replace(" or ", ", ").replace("'", "").split(", ")
             chosen = context.get("tag", value)
-            return f"{chosen!r} is none of {', '.join(choices)}", _close_choice(chosen, choices)
+            return f"{chosen!r} is none of {', '.join(choices)}", did_you_mean(str(chosen), choices)
         case "too_short":
             return "must not be empty", ""
         case "string_too_short":
             return "must not be an empty text", ""
         case _:
             problem = details["msg"].removeprefix("Input should be ")
-            return f"{value!r} is not {problem}", ""
-
-
-def _close_choice(value: object, choices: list[str]) -> str:
-    folded = {choice.casefold(): choice for choice in choices}
-    close = get_close_matches(str(value).casefold(), folded, n=1)
-    return f"did you mean {folded[close[0]]}?" if close else ""
+            return f"{value!r} is not {problem}", _WRITTEN_AS.get(details["type"], "")
 
 
 def _key_named(problem: str, tables: Tables) -> tuple[Path, str]:

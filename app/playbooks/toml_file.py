@@ -5,8 +5,16 @@ from __future__ import annotations
 import tomllib
 from typing import TYPE_CHECKING, Any
 
+from app.domain.errors import UserError
+from app.playbooks.unreadable import unreadable
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+class _TooMuch(tomllib.TOMLDecodeError):
+    """What no file of ours could hold."""
+
 
 _DEEPEST = 50
 _MOST_BITS = 4096
@@ -34,6 +42,19 @@ def load_toml(file: Path) -> dict[str, Any]:
     return content
 
 
+def unusable(place: str, error: OSError | UnicodeDecodeError | tomllib.TOMLDecodeError) -> UserError:
+    """What is said of a file of which `load_toml` raises that; `place` names it."""
+    if isinstance(error, OSError):
+        return unreadable(place, error)
+    if isinstance(error, UnicodeDecodeError):
+        line = error.object.count(b"\n", 0, error.start) + 1
+        return UserError("not-toml", place, f"is no UTF-8 text (at line {line})", "save it as UTF-8")
+    hint = 'a key and its value stand on one line, texts in quotes: key = "text"'
+    if isinstance(error, _TooMuch):
+        hint = "leave it out: no key of ours takes so much"
+    return UserError("not-toml", place, f"is no TOML: {error}", hint)
+
+
 def _check(content: dict[str, Any]) -> None:
     level: list[Any] = [content]
     for _ in range(_DEEPEST):
@@ -50,9 +71,9 @@ def _inside(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _too_deep() -> tomllib.TOMLDecodeError:
-    return tomllib.TOMLDecodeError(f"tables and lists lie in each other more than {_DEEPEST} deep")
+def _too_deep() -> _TooMuch:
+    return _TooMuch(f"tables and lists lie in each other more than {_DEEPEST} deep")
 
 
-def _too_long() -> tomllib.TOMLDecodeError:
-    return tomllib.TOMLDecodeError("a number has more than a thousand digits")
+def _too_long() -> _TooMuch:
+    return _TooMuch("a number has more than a thousand digits")

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
+from app.playbooks.listing import NO_FOLDER, NO_FOLDER_HINT
+from app.playbooks.problems import did_you_mean
 from app.playbooks.values import duration_ms
 
 MASK = "***"
@@ -28,6 +30,20 @@ _MILLISECONDS = re.compile(r"([0-9]{1,9})ms")
 _KAFKA_NAME = re.compile(r"[A-Za-z0-9._-]*")
 _LONGEST_PREFIX = 150
 _LARGEST_PORT = 65_535
+
+
+class BadText(ValueError):  # noqa: N818  as BadRecord, BadLine
+    """What is wrong with a text, where more can be told than that.
+
+    Attributes:
+        hint: what would most likely put it right; empty: what the setting is for says it best.
+        reference: of the error.
+    """
+
+    def __init__(self, problem: str, hint: str = "", reference: str = "bad-setting") -> None:
+        super().__init__(problem)
+        self.hint = hint
+        self.reference = reference
 
 
 @dataclass(frozen=True)
@@ -48,7 +64,7 @@ def one_of(*choices: str) -> Kind:
 
     def read(text: str) -> str:
         if text not in choices:
-            raise ValueError(f"{text!r} is none of {', '.join(choices)}")
+            raise BadText(f"{text!r} is none of {', '.join(choices)}", did_you_mean(text, choices))
         return text
 
     return Kind(" or ".join(choices), read)
@@ -134,7 +150,8 @@ def _read_file(text: str) -> Path:
 def _read_existing_folder(text: str) -> Path:
     path, mode = _look_at(text)
     if not S_ISDIR(mode):
-        raise ValueError(f"there is no folder {text}")
+        # As where a command is given the folder itself.
+        raise BadText(f"there is no folder {text}", NO_FOLDER_HINT, NO_FOLDER)
     return path
 
 

@@ -9,15 +9,16 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
 from app.domain.errors import UserError, UserErrors
-from app.playbooks.toml_file import load_toml
+from app.playbooks.problems import did_you_mean
+from app.playbooks.toml_file import load_toml, unusable
 from app.service.security import client_options
+from app.service.setting_kinds import BadText
 from app.service.setting_table import PREFIX, SETTINGS, Setting
 
 FILE_NAME = "reengage.toml"
@@ -134,6 +135,8 @@ def load_settings(
     for item in found:
         try:
             values[item.setting.attribute] = item.read()
+        except BadText as bad:
+            problems.append(UserError(bad.reference, item.place, str(bad), bad.hint or item.setting.help))
         except ValueError as error:
             problems.append(UserError("bad-setting", item.place, str(error), item.setting.help))
     if all(problem.reference == _UNKNOWN for problem in problems):
@@ -148,12 +151,8 @@ def _read_file(path: Path, problems: list[UserError]) -> dict[str, Any]:
         content = load_toml(path)
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        problems.append(UserError("unreadable-file", FILE_NAME, f"cannot be read: {reason}"))
-        return {}
-    except tomllib.TOMLDecodeError as error:
-        problems.append(UserError("not-toml", FILE_NAME, f"is no TOML: {error}"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        problems.append(unusable(FILE_NAME, error))
         return {}
     for key, value in content.items():
         # An unknown name is told of as one, whatever its value is.
@@ -166,10 +165,7 @@ def _read_file(path: Path, problems: list[UserError]) -> dict[str, Any]:
 
 
 def _unknown(name: str, source: str, key: str, known: set[str]) -> UserError:
-    # A name in the wrong case is nearest to itself.
-    by_case = {name.lower(): name for name in sorted(known)}
-    nearest = get_close_matches(key.lower(), list(by_case), n=1, cutoff=0.6)
-    hint = f"did you mean {by_case[nearest[0]]}?" if nearest else "`reengage settings` lists them"
+    hint = did_you_mean(key, sorted(known)) or "`reengage settings` lists them"
     return UserError(_UNKNOWN, f"{source}: {name}", "there is no such setting", hint)
 
 

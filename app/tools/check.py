@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.domain.errors import UserError, UserErrors
+from app.playbooks.listing import NO_FOLDER
 from app.playbooks.loader import load_playbooks
 from app.tools import schemas
 from app.wire.topics import load_topics
@@ -41,7 +42,7 @@ def _playbooks(folder: Path | None) -> list[UserError]:
         found = load_playbooks(folder)
     except UserErrors as errors:
         for error in errors.errors:
-            error.exit_code = 2 if error.reference == "no-such-folder" else 1
+            error.exit_code = 2 if error.reference == NO_FOLDER else 1
         return errors.errors
     names = ", ".join(f"{playbook.name} ({playbook.kind})" for playbook in found.playbooks)
     print(f"playbooks of {folder or 'the shipped set'}: {names}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from app.domain.errors import UserError
+from app.playbooks.unreadable import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,19 +30,14 @@ def _open(events: Path | str) -> BinaryIO:
     try:
         return Path(events).open("rb")
     except OSError as error:
-        raise unreadable(events, error) from None
+        raise unreadable(str(events), error) from None
 
 
 def _lines(file: BinaryIO, events: Path | str) -> Iterator[bytes]:
     try:
         yield from file
     except OSError as error:
-        raise unreadable(events, error) from None
-
-
-def unreadable(events: Path | str, error: OSError) -> UserError:
-    """A file that cannot be opened, or be read to its end; `-` is standard input."""
-    return UserError("unreadable-file", str(events), f"cannot be read: {error.strerror}")
+        raise unreadable(str(events), error) from None
 
 
 def check_input() -> None:

@@ -19,9 +19,10 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from app.broker.rights import Operation
 from app.domain.errors import UserError, UserErrors
+from app.playbooks.unreadable import unreadable
 from app.service.client import broker_errors, make_codec, partition_counts
 from app.service.settings import Settings
-from app.tools.event_file import check_input, unreadable
+from app.tools.event_file import check_input
 from app.tools.ordered_send import OrderedSender, Outgoing
 from app.wire.bad_record import BadRecord
 from app.wire.codec import Codec
@@ -244,7 +245,7 @@ def _descriptor(source: Path | str) -> Iterator[int]:
     try:
         descriptor = os.open(source, os.O_RDONLY)
     except OSError as error:
-        raise unreadable(source, error) from None
+        raise unreadable(str(source), error) from None
     try:
         yield descriptor
     finally:

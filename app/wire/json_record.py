@@ -27,10 +27,15 @@ def parse_object(text: bytes | str) -> dict[str, Any]:
     """The JSON object `text` holds.
 
     Raises:
-        BadRecord: `undecodable`, when it is no JSON or no object.
+        BadRecord: `undecodable`, when it is no UTF-8 text, no JSON or no object.
     """
     try:
         parsed = msgspec.json.decode(text)
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise BadRecord(
+            "undecodable", f"it is no UTF-8 text: it holds a byte 0x{byte:02x}; write it as UTF-8"
+        ) from None
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise BadRecord("undecodable", f"it is no JSON: {error}") from None
     if not isinstance(parsed, dict):

@@ -144,6 +144,18 @@ def test_a_spread_that_is_too_long_is_said_with_what_else_is_wrong_in_the_policy
     assert {place for place, _ in refused(path)} == {f"policy.toml: {key}" for key in said}
 
 
+def test_a_value_of_another_type_is_told_with_how_it_is_written(folder: Folder):
+    path = folder(p='kind = "points"\nfloor = "0"\nscore = 5', policy='holidays = "no"\nchannels = "SMS"')
+    with pytest.raises(UserErrors) as caught:
+        load_playbooks(path)
+    assert {error.place.rpartition(" ")[2]: error.hint for error in caught.value.errors} == {
+        "score": 'write it in quotes: "text"',
+        "floor": "write a whole number, without quotes",
+        "channels": 'write a list: ["one", "two"]',
+        "holidays": "write true or false, without quotes",
+    }
+
+
 class TestTogether:
     def test_two_playbooks_that_clamp_one_score_differently_are_refused(self, folder: Folder):
         path = folder(a='kind = "points"\nfloor = 0', b='kind = "points"\nfloor = 0\nceiling = 9')

@@ -190,7 +190,9 @@ def test_what_links_to_nothing_or_in_a_circle_is_refused(folder):
         ("unreadable-file", "circle", "cannot be read: Too many levels of symbolic links"),
         ("unreadable-file", "sub", "cannot be read: No such file or directory"),
     ]
-    assert set(hints(path)) == {"it is a link to nowhere", "it is a link to nowhere.toml", ""}
+    assert set(hints(path)) == {
+        f"it is a link to {target}; remove it, or mend it" for target in ("nowhere", "nowhere.toml", "circle")
+    }
 
 
 @pytest.mark.parametrize("closed", [".", "sub"])
@@ -198,6 +200,7 @@ def test_a_folder_that_may_not_be_looked_into_is_refused(folder, monkeypatch, cl
     path = folder(a=MINIMAL, sub__b=MINIMAL)
     refuse(monkeypatch, "iterdir", path / closed)
     assert problems(path)[0][0::2] == ("unreadable-file", "cannot be read: Permission denied")
+    assert hints(path) == ["let this user read it"]
     assert len(problems(path)) == 1
 
 
@@ -260,8 +263,9 @@ def test_a_policy_in_a_subfolder_is_refused_for_it_would_hold_for_all(folder):
 
 def test_a_file_that_is_no_text_is_refused(folder):
     path = folder(a=MINIMAL)
-    (path / "b.toml").write_bytes(b"\xff\xfe")
-    assert problems(path) == [("not-toml", "b.toml", "is no UTF-8 text")]
+    (path / "b.toml").write_bytes(b'kind = "points"\nname = "\xe9"')
+    assert problems(path) == [("not-toml", "b.toml", "is no UTF-8 text (at line 2)")]
+    assert hints(path) == ["save it as UTF-8"]
 
 
 def test_a_byte_order_mark_is_forgiven(folder):

@@ -4,12 +4,32 @@ import tomllib
 
 import pytest
 
-from app.playbooks.toml_file import load_toml
+from app.playbooks.toml_file import load_toml, unusable
 
 
 def load(tmp_path, document: str):
     (tmp_path / "a.toml").write_text(document, "utf-8")
     return load_toml(tmp_path / "a.toml")
+
+
+@pytest.mark.parametrize(
+    ("content", "reference", "hint"),
+    [
+        (b"a = 1\nb = c", "not-toml", 'key = "text"'),
+        (b"a = " + b"9" * 5000, "not-toml", "leave it out"),
+        (b'a = "\xe9"', "not-toml", "UTF-8"),
+        (None, "unreadable-file", "is the name right"),
+    ],
+)
+def test_what_is_wrong_with_one_is_told_with_the_likely_fix(tmp_path, content, reference, hint):
+    path = tmp_path / "a.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises((OSError, ValueError)) as caught:
+        load_toml(path)
+    said = unusable("a.toml", caught.value)
+    assert (said.reference, said.place) == (reference, "a.toml")
+    assert hint in said.hint
 
 
 def test_a_byte_order_mark_is_forgiven(tmp_path):

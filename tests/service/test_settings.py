@@ -151,12 +151,27 @@ def test_one_mistake_in_the_file_is_told_once(tmp_path):
         ("SCHEMA_REGISTRY", "http://u:secret@h:port", "not a URL such as http://127.0.0.1:8081"),
         ("TOPIC_PREFIX", "a b", "'a b' has characters other than letters, digits, '.', '_' and '-'"),
         ("TOPIC_PREFIX", "x" * 151, "longer than 150 characters"),
-        ("PLAYBOOKS", "nowhere", "there is no folder nowhere"),
         ("SSL_CAFILE", "nowhere.pem", "there is no file nowhere.pem"),
     ],
 )
 def test_a_value_that_cannot_be_read_is_refused_with_its_place(tmp_path, name, text, problem):
     assert refused(tmp_path, **{name: text}) == [("bad-setting", f"environment: REENGAGE_{name}", problem)]
+
+
+def test_a_word_that_is_misspelt_is_told_with_the_one_that_is_meant(tmp_path):
+    with pytest.raises(UserErrors) as caught:
+        load(tmp_path, GUARANTEE="exactly-once", SECURITY_PROTOCOL="sasl-ssl", SASL_MECHANISM="kerberos")
+    assert [error.hint for error in caught.value.errors] == [
+        "did you mean SASL_SSL?",
+        "How a client proves who it is, with SASL_PLAINTEXT or SASL_SSL",
+        "did you mean exactly_once?",
+    ]
+
+
+def test_a_folder_of_playbooks_that_is_none_is_told_as_where_a_command_is_given_it(tmp_path):
+    assert refused(tmp_path, PLAYBOOKS="nowhere") == [
+        ("no-such-folder", "environment: REENGAGE_PLAYBOOKS", "there is no folder nowhere")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -199,7 +214,7 @@ def test_a_path_that_cannot_be_followed_is_refused(tmp_path, monkeypatch, name, 
 
 def test_a_file_that_is_not_utf8_is_refused(tmp_path):
     (tmp_path / "reengage.toml").write_bytes(b'reengage_app = "\xff"')
-    assert refused(tmp_path) == [("unreadable-file", "reengage.toml", "cannot be read: not UTF-8")]
+    assert refused(tmp_path) == [("not-toml", "reengage.toml", "is no UTF-8 text (at line 1)")]
 
 
 @given(st.integers(0, 99_999), st.sampled_from([("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)]))

@@ -36,6 +36,7 @@ def test_a_file_that_is_not_there_is_named_before_the_first_line_is_asked_for(tm
     with pytest.raises(UserError) as caught, open_events(tmp_path / "none.jsonl"):
         pytest.fail("it was opened")
     assert (caught.value.reference, caught.value.place) == ("unreadable-file", str(tmp_path / "none.jsonl"))
+    assert caught.value.hint.startswith("is the name right")
 
 
 def test_one_that_cannot_be_read_to_its_end_is_named_too(monkeypatch):

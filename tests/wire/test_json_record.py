@@ -25,7 +25,7 @@ def refused(form, fields):
         (b"", "it is no JSON"),
         (b"{} {}", "trailing characters"),
         (b'{"a":NaN}', "invalid character"),
-        (b'{"a":"\xff"}', "it is no JSON"),
+        (b'{"a":"\xff"}', "it is no UTF-8 text: it holds a byte 0xff; write it as UTF-8"),
         (b'{"a":"\\ud800"}', "it is no JSON"),
         (b"[" * 100_000, "it is no JSON"),
         (b"5", "it is no JSON object but 5"),

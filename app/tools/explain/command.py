@@ -96,7 +96,8 @@ def _explain_file(
     for letter in played.bad_lines:
         # A timer of somebody else may have made it, which the line only brought to fire.
         what = "made a dead letter" if letter.error == "cascade_limit" else "is no valid record"
-        print(f"line {letter.source_line} {what}: {letter.error}: {letter.message}", file=sys.stderr)
+        place = f"{_file(events)}, line {letter.source_line}"
+        print(f"{place} {what}: {letter.error}: {letter.message}", file=sys.stderr)
     teller.end(standing_of(subject.playbooks, played.watched.member, played.time_ms))
 
 

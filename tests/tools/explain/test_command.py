@@ -95,7 +95,8 @@ def test_a_merged_away_member_names_where_it_went(events):
 
 def test_a_line_that_is_no_valid_record_of_the_member_is_said_besides(events):
     _, said, code = explain(events, "m1")
-    assert (code, said.splitlines()[0][:42]) == (0, "line 11 is no valid record: unknown_enum: ")
+    assert code == 0
+    assert said.startswith(f"{events}, line 11 is no valid record: unknown_enum: ")
 
 
 def test_why_not_shows_every_condition_of_one_playbook_alone(events):
