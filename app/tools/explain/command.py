@@ -17,7 +17,7 @@ from app.tools.explain.form import Form
 from app.tools.explain.from_file import play_file
 from app.tools.explain.from_topics import member_topics
 from app.tools.explain.jsonlines import JsonTeller
-from app.tools.explain.telling import Subject, Teller
+from app.tools.explain.telling import OnceFound, Subject
 from app.tools.explain.text import TextTeller
 from app.wire.bad_record import BadRecord
 from app.wire.codec import encode_key
@@ -80,10 +80,15 @@ def run(
 
 
 def _explain_file(
-    subject: Subject, teller: Teller, events: Path | str, at_ms: int | None, grace_ms: int, *, in_order: bool
+    subject: Subject,
+    teller: OnceFound,
+    events: Path | str,
+    at_ms: int | None,
+    grace_ms: int,
+    *,
+    in_order: bool,
 ) -> None:
     with open_events(events) as lines:
-        teller.begin()
         played = play_file(
             lines,
             subject.playbooks,
@@ -113,15 +118,14 @@ async def _explain_topics(
     async with member_topics(settings, playbooks, member_id, at_ms) as topics:
         subject = Subject(member_id, topics.source, why_not, playbooks, sources)
         teller = _teller(subject, form)
-        teller.begin()
         await topics.play(teller.step)
     for warning in topics.warnings:
         print(warning, file=sys.stderr)
     teller.end(standing_of(playbooks, topics.member, topics.time_ms))
 
 
-def _teller(subject: Subject, form: Form) -> Teller:
-    return TextTeller(subject) if form is Form.TEXT else JsonTeller(subject)
+def _teller(subject: Subject, form: Form) -> OnceFound:
+    return OnceFound(TextTeller(subject) if form is Form.TEXT else JsonTeller(subject))
 
 
 def _parse_at(text: str) -> int:

@@ -42,6 +42,29 @@ class Subject(NamedTuple):
         return None if playbook is None else self.sources.of_playbook(playbook, condition.key)
 
 
+class OnceFound:
+    """A teller that says whose timeline it is with the first of it: of a member nobody has heard of there is none."""
+
+    def __init__(self, teller: Teller) -> None:
+        self._teller = teller
+        self._begun = False
+
+    def step(self, step: Step) -> None:
+        """Print one step."""
+        self._begin()
+        self._teller.step(step)
+
+    def end(self, standing: Standing) -> None:
+        """Print how the member stands."""
+        self._begin()
+        self._teller.end(standing)
+
+    def _begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            self._teller.begin()
+
+
 class Teller(Protocol):
     """Prints a timeline in one form. Each part is out before the next is looked for."""
 

@@ -181,8 +181,8 @@ def test_lines_of_a_worker_are_applied_as_they_stand_when_asked(tmp_path):
     ],
 )
 def test_wrong_use_is_told_with_what_would_be_right(events, arguments, said):
-    _, stderr, code = explain(events, *arguments)
-    assert (stderr[: len(said)], code) == (said, 2)
+    printed, stderr, code = explain(events, *arguments)
+    assert (printed, stderr[: len(said)], code) == ("", said, 2)
 
 
 def test_an_order_of_lines_needs_a_file(monkeypatch):
