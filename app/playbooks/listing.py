@@ -24,7 +24,8 @@ def playbook_files(root: Path, problems: list[UserError]) -> list[Path]:
     """The `.toml` files of a folder and of its subfolders, one level deep, in order, a policy's among them.
 
     Hidden subfolders are left alone. Adds to `problems` what is no folder (`no-such-folder`), cannot be read or links
-    to nothing (`unreadable-file`), or is a `.toml` file in a folder deeper than that (`misplaced-playbook`).
+    to nothing (`unreadable-file`), or is a `.toml` file in a folder deeper than that, or one whose
+    suffix has capitals (`misplaced-playbook`).
     """
     files, subfolders = _entries(root, problems)
     for subfolder in subfolders:
@@ -51,7 +52,9 @@ def _entries(folder: Path, problems: list[UserError]) -> tuple[list[Path], list[
         return [], []
     files = [path for path in names if path.suffix == _SUFFIX]
     others = [path for path in names if path.suffix != _SUFFIX and not path.name.startswith(".")]
-    return files, [path for path in others if _is_folder(path, problems)]
+    folders = [path for path in others if _is_folder(path, problems)]
+    problems += [_misspelt(path) for path in others if path.suffix.lower() == _SUFFIX and path not in folders]
+    return files, folders
 
 
 def _all_files(folder: Path, problems: list[UserError]) -> list[Path]:
@@ -73,6 +76,11 @@ def _is_folder(path: Path, problems: list[UserError]) -> bool:
 
 def _no_folder(folder: Path) -> UserError:
     return UserError(NO_FOLDER, str(folder), "is no folder", NO_FOLDER_HINT)
+
+
+def _misspelt(file: Path) -> UserError:
+    problem = f"ends in {file.suffix}, and would be left out"
+    return UserError("misplaced-playbook", str(file), problem, f"name it {file.with_suffix(_SUFFIX).name}")
 
 
 def _too_deep(file: Path, subfolder: Path) -> UserError:

@@ -243,6 +243,18 @@ def test_a_playbook_one_folder_too_deep_is_refused(folder):
     assert hints(path) == [f"move it to {path / 'sub'}"]
 
 
+def test_a_playbook_whose_suffix_has_capitals_is_refused_for_it_would_be_left_out(folder):
+    path = folder(a=MINIMAL, sub__b='kind = "points"\nfloor = 0')
+    for file in ("y.TOML", "sub/Policy.Toml"):
+        (path / file).write_text("")
+    (path / "Folder.TOML").mkdir()
+    assert problems(path) == [
+        ("misplaced-playbook", "y.TOML", "ends in .TOML, and would be left out"),
+        ("misplaced-playbook", "sub/Policy.Toml", "ends in .Toml, and would be left out"),
+    ]
+    assert hints(path) == ["name it y.toml", "name it Policy.toml"]
+
+
 def test_so_is_one_that_lies_deeper_still_and_a_link_back_up_is_not_followed(folder):
     path = folder(a=MINIMAL)
     deep = path / "sub" / "more" / "still" / "deeper"
