@@ -68,8 +68,9 @@ def commands_page() -> str:
     """The help of every command, as the program prints it."""
     return _page(
         "Commands",
-        "Exit codes: 0 done, 1 a problem was found, 2 wrong use. Records come out on standard output, everything said",
-        "to a person about them on standard error.",
+        "Exit codes: 0 done, 1 a problem was found, 2 wrong use; as shells have it 130 after Ctrl-C, and 141 when the",
+        "reader of a pipe has gone. Records come out on standard output, everything said to a person about them on",
+        "standard error.",
         *(line for path in command_paths() for line in _help(path)),
     )
 

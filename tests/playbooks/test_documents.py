@@ -30,6 +30,15 @@ def test_the_playbook_in_progress_md_says_the_defaults(text: str):
     assert written == model.model_validate({"name": "shown", "kind": "progress"})
 
 
+def test_the_playbook_in_reactivation_md_says_the_defaults():
+    (text,) = blocks("reactivation.md")
+    model = KINDS["reactivation"]
+    needed = {"name": "shown", "kind": "reactivation", "listen": "score", "threshold": 100}
+    assert model.model_validate({"name": "shown", **tomllib.loads(text)}) == model.model_validate(needed)
+    uncommented = text.replace("# may be left out:\n", "").replace("\n# ", "\n")
+    assert model.model_validate({"name": "shown", **tomllib.loads(uncommented)}).compile()
+
+
 def test_the_policy_in_policy_md_is_the_default():
     (text,) = blocks("policy.md")
     assert PolicyModel.model_validate(tomllib.loads(text)) == PolicyModel()
