@@ -4,6 +4,8 @@ Everything here talks to Kafka and is awaited; nothing blocks. `client_options` 
 of Kafka's client pass through: call these within `app.service.client.broker_errors`.
 """
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,6 +18,11 @@ from app.broker.rights import Right, require
 from app.broker.topic_differences import Found, compare
 from app.domain.errors import UserError
 from app.wire.topics import load_topics
+
+log = logging.getLogger(__name__)
+
+SILENCE_S = 5.0
+"""How long the first answer may take before it is said that it is being waited for: no command asks anybody else first."""
 
 SET_FOR_TOPIC = 1
 """`config_source` of a setting made for the topic itself, in Kafka's DescribeConfigs."""
@@ -50,13 +57,24 @@ async def partition_counts(
 
 @asynccontextmanager
 async def admin_client(client_options: Mapping[str, Any]) -> AsyncIterator[AIOKafkaAdminClient]:
-    """A connected admin client, closed at the end."""
+    """A connected admin client, closed at the end. Says in the log when the broker takes long to answer at all."""
     admin = AIOKafkaAdminClient(**client_options)
+    silence = asyncio.get_running_loop().call_later(
+        SILENCE_S, _say_waiting, client_options["bootstrap_servers"]
+    )
     try:
-        await admin.start()
+        try:
+            await admin.start()
+        finally:
+            silence.cancel()
         yield admin
     finally:
         await admin.close()
+
+
+def _say_waiting(servers: str) -> None:
+    # What accepts connections and never answers is given up after the client's timeout, which is most of a minute.
+    log.warning("%s has not answered for %g s; still waiting for it", servers, SILENCE_S)
 
 
 async def find_topics(admin: AIOKafkaAdminClient, prefix: str) -> dict[str, Found]:
