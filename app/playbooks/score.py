@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, field_serializer, model_validator
+from pydantic import Field, field_serializer, field_validator, model_validator
 
 from app.domain.condition import Condition  # noqa: TC001  pydantic resolves the annotation of the serializer
 from app.domain.score_actions import Action, ModifyAction, NudgeAction, TagAction
@@ -113,11 +113,12 @@ class ScoreModel(PlaybookModel):
     def _shown(self, when: Condition) -> str:
         return when.shown
 
-    @model_validator(mode="after")
-    def _check_one_workflow(self) -> Self:
-        if sum(isinstance(action, OpenModel) for action in self.actions) > 1:
-            raise ValueError("actions: open_workflow stands there twice; a playbook opens one workflow")
-        return self
+    @field_validator("actions")
+    @classmethod
+    def _check_one_workflow(cls, actions: list[ActionModel]) -> list[ActionModel]:
+        if sum(isinstance(action, OpenModel) for action in actions) > 1:
+            raise ValueError("open_workflow stands there twice; a playbook opens one workflow")
+        return actions
 
     def compile(self) -> ScorePlaybook:
         """The form the core works with."""

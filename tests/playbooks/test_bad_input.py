@@ -144,6 +144,12 @@ def test_a_spread_that_is_too_long_is_said_with_what_else_is_wrong_in_the_policy
     assert {place for place, _ in refused(path)} == {f"policy.toml: {key}" for key in said}
 
 
+def test_two_workflows_are_said_with_what_else_is_wrong_in_a_score_playbook(folder: Folder):
+    workflows = '{ do = "open_workflow" }, { do = "open_workflow" }'
+    path = folder(p=f'kind = "score"\nwhen = "< 5"\nfire = "always"\nactions = [{workflows}]')
+    assert [place for place, _ in refused(path)] == ["p.toml: fire", "p.toml: actions"]
+
+
 def test_a_value_of_another_type_is_told_with_how_it_is_written(folder: Folder):
     path = folder(p='kind = "points"\nfloor = "0"\nscore = 5', policy='holidays = "no"\nchannels = "SMS"')
     with pytest.raises(UserErrors) as caught:
