@@ -138,6 +138,16 @@ class Intake(ConsumerRebalanceListener):
         """The group has given this worker its partitions, be it none."""
         return self._assigned.is_set()
 
+    @property
+    def cut_off(self) -> bool:
+        """The group has not answered for longer than it waits for a worker: others may own by now what this one believes to."""
+        return self._fetching.group.is_cut_off(joining=not self.joined)
+
+    @property
+    def silence_s(self) -> float:
+        """How long ago the group last answered this worker, be it one that owns nothing."""
+        return self._fetching.group.silence_s
+
     @staticmethod
     def caught_up_ms(partition: Partition) -> int | None:
         """The wall time by which everything appended is applied and committed, and no timer left due.
@@ -148,7 +158,12 @@ class Intake(ConsumerRebalanceListener):
         return drained_ms if partition.idle and drained_ms is not None and drained_ms >= 0 else None
 
     def lag(self, partition: Partition) -> int | None:
-        """Records of a partition's inputs not decided yet, by the last fetches; None where one was not fetched yet."""
+        """Records of a partition's inputs not decided yet, by the last fetches.
+
+        None where an input was not fetched yet, and while the worker is cut off: nobody knows what has been appended since.
+        """
+        if self.cut_off:
+            return None
         if self.caught_up_ms(partition) is not None:
             return 0
         lag, offsets = 0, partition.position.offsets

@@ -132,7 +132,16 @@ PARTITIONS = Metric(
     "gauge",
     ("processor", "phase"),
     "Partitions this worker owns, by phase: " + ", ".join(phase.value for phase in Phase) + ".",
-    "Summed over the workers, `ready` must be the partition count. Alert if it is less for 5 minutes.",
+    "Summed over the workers, `ready` must be the partition count. Alert if it is less for 5 minutes. A worker that is cut "
+    "off from its group counts none: others may own them by now.",
+)
+SILENCE = Metric(
+    "reengage_group_silence_seconds",
+    "gauge",
+    (),
+    "How long ago the consumer group's coordinator last answered the worker, which asks twice a second.",
+    "Above 10, the session timeout, the worker is cut off, unless the group is sharing out its partitions, for which it has 30 more. "
+    "Alert above 60: look at the brokers, and at the network between them and the worker.",
 )
 RESTORE = Metric(
     "reengage_restore_remaining_offsets",
@@ -155,7 +164,8 @@ LAG = Metric(
     "reengage_lag_records",
     "gauge",
     ("processor", "partition"),
-    "Records appended to a partition's inputs and not applied yet, by the last fetch.",
+    "Records appended to a partition's inputs and not applied yet, by the last fetch; absent while that is not known, and while "
+    "the worker is cut off.",
     "Alert if it grows for 10 minutes: start another worker, up to one a partition.",
 )
 OLDEST = Metric(
@@ -188,6 +198,7 @@ METRICS = (
     BROKEN,
     HELD_BACK,
     PARTITIONS,
+    SILENCE,
     RESTORE,
     STANDBY_LAG,
     LAG,
@@ -281,12 +292,15 @@ class _Gauges(Collector):
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Called by the registry at each scrape."""
         phases, restore, lag, oldest, time = map(_gauge, (PARTITIONS, RESTORE, LAG, OLDEST, TIME))
-        standby_lag = _gauge(STANDBY_LAG)
+        standby_lag, silence = map(_gauge, (STANDBY_LAG, SILENCE))
+        silence.add_metric((), self._intake.silence_s)
+        cut_off = self._intake.cut_off
         counts: dict[tuple[str, Phase], int] = {
             (processor, phase): 0 for processor in self._intake.processors for phase in Phase
         }
         for (processor, number), partition in self._intake.partitions.items():
-            counts[processor, partition.phase] += 1
+            if not cut_off:
+                counts[processor, partition.phase] += 1
             place = [processor, str(number)]
             if partition.phase is Phase.RESTORING:
                 done, total = self._intake.restoring.get((processor, number), (0, 0))
@@ -304,7 +318,7 @@ class _Gauges(Collector):
                 standby_lag.add_metric([processor, str(number)], standby.lag)
         for (processor, phase), count in counts.items():
             phases.add_metric([processor, phase.value], count)
-        return phases, restore, standby_lag, lag, oldest, time
+        return phases, silence, restore, standby_lag, lag, oldest, time
 
 
 def _gauge(metric: Metric) -> GaugeMetricFamily:

@@ -38,12 +38,14 @@ def add_pages(app: App, metrics: WorkerMetrics) -> None:
 def health(intake: Intake) -> tuple[int, dict[str, Any]]:
     """HTTP status and report of a worker.
 
-    200 and `ready` once the worker is a member of its group and every partition it owns is ready, be it none; else
-    503, and `joining` or `not ready`. `partitions` are by processor and number, each as `_report` has it. So are
+    200 and `ready` while the worker is a member of its group and every partition it owns is ready, be it none; else
+    503, and `cut off`, `joining` or `not ready`, the first that holds. `partitions` are by processor and number, each as `_report` has it. So are
     `standbys`, whose state is no part of the status: nobody waits for them.
     """
     partitions = [partition for _, partition in sorted(intake.partitions.items())]
-    if not intake.joined:
+    if intake.cut_off:
+        status = "cut off"
+    elif not intake.joined:
         status = "joining"
     elif all(partition.phase is Phase.READY for partition in partitions):
         status = "ready"
@@ -71,7 +73,7 @@ def _report(intake: Intake, partition: Partition) -> dict[str, Any]:
 
     `restored_offsets` of `to_restore_offsets` of the changelog are applied; both null but while the state is restored.
     `time` is the partition's time, null before the first record; `lag` the records not applied yet, null while that is
-    not known; `committed_at` the wall time of the last commit here; `caught_up_at` the wall time by which nothing was left
+    not known or the worker is cut off; `committed_at` the wall time of the last commit here; `caught_up_at` the wall time by which nothing was left
     to apply, to commit or to fire, null while something is.
     """
     time_ms, caught_up_ms = partition.position.time_ms, intake.caught_up_ms(partition)

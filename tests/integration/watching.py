@@ -30,16 +30,21 @@ def caught_up_ms(report: dict[str, Any]) -> int | None:
     return min(parse_instant(each, "caught_up_at") for each in reached)
 
 
+def page(port: int, name: str) -> str:
+    """The text of a page that answers with 200; empty while nobody answers."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{name}", timeout=5) as answer:
+            text: str = answer.read().decode()
+    except OSError:
+        text = ""
+    return text
+
+
 def metric(port: int, name: str, **labels: str) -> float:
     """A metric's value, summed over the labels that are not given; 0 while nobody answers or it is not there."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-            text = answer.read().decode()
-    except OSError:
-        return 0
     return sum(
         sample.value
-        for family in text_string_to_metric_families(text)
+        for family in text_string_to_metric_families(page(port, "metrics"))
         for sample in family.samples
         if sample.name == name and labels.items() <= sample.labels.items()
     )

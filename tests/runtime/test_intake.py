@@ -31,7 +31,11 @@ class Reads:
     """Stands for the fetching: knows from where each input is read."""
 
     def __init__(self) -> None:
-        self.group = SimpleNamespace(generation=2, rejoin=lambda: None)
+        self.silent: set[bool] = set()
+        """Whether the group is silent for too long by the measure of who is joining, and of who is not."""
+        self.group = SimpleNamespace(
+            generation=2, rejoin=lambda: None, is_cut_off=lambda *, joining: joining in self.silent
+        )
         self.sent = 1
         self.fetched: dict[TopicPartition, Fetched] = {}
         self.paused: set[TopicPartition] = set()
@@ -192,6 +196,23 @@ async def test_a_share_given_while_it_stops_is_not_opened(intake: Intake):
     await intake._stop()
     assert intake.partitions == {}
     assert not intake.joined
+
+
+@pytest.mark.parametrize("joined", [True, False])
+async def test_it_is_cut_off_by_the_measure_that_fits_and_knows_no_lag_then(intake: Intake, joined: bool):
+    """Not even that of a partition which has seen everything there was."""
+    reads: Any = intake._fetching
+    drained: Any = SimpleNamespace(
+        idle=True, merge=SimpleNamespace(drained_until_ms=lambda: 5), inputs={}, position=None
+    )
+    if joined:
+        intake._assigned.set()
+    reads.silent = {joined}
+    assert not intake.cut_off
+    assert intake.lag(drained) == 0
+    reads.silent = {not joined}
+    assert intake.cut_off
+    assert intake.lag(drained) is None
 
 
 class TestHandingOut:

@@ -13,6 +13,7 @@ from app.service.metrics import (
     PARTITIONS,
     RECORDS,
     REROUTED,
+    SILENCE,
     WorkerMetrics,
 )
 
@@ -29,13 +30,15 @@ def partition(number=0, phase=Phase.READY, time_ms=0, merge=None):
     )
 
 
-def watched(*partitions, lag=0, restoring=None, standbys=None):
+def watched(*partitions, lag=0, cut_off=False, restoring=None, standbys=None):
     metrics = WorkerMetrics("acme-")
     metrics.watch(
         SimpleNamespace(
             processors={"members": None},
             partitions={("members", each.number): each for each in partitions},
             lag=lambda _partition: lag,
+            cut_off=cut_off,
+            silence_s=12.5 if cut_off else 0.25,
             restoring=restoring or {},
             standbys=SimpleNamespace(units=standbys or {("members", 9): SimpleNamespace(lag=0)}),
             host=SimpleNamespace(now_ms=lambda: NOW_MS),
@@ -113,6 +116,15 @@ def test_partitions_are_counted_by_phase_and_a_phase_without_one_is_0():
     assert value(PARTITIONS.name, {"processor": "members", "phase": "ready"}) == 2
     assert value(PARTITIONS.name, {"processor": "members", "phase": "broken"}) == 1
     assert value(PARTITIONS.name, {"processor": "members", "phase": "held"}) == 0
+
+
+def test_a_worker_that_is_cut_off_counts_no_partition_and_says_for_how_long():
+    """Whoever has taken over counts them."""
+    place = {"processor": "members", "phase": "ready"}
+    value = watched(partition(0), cut_off=True).registry.get_sample_value
+    assert value(PARTITIONS.name, place) == 0
+    assert value(SILENCE.name) == 12.5
+    assert watched().registry.get_sample_value(SILENCE.name) == 0.25
 
 
 def test_what_is_left_to_restore_is_shown_while_it_is_restored_only():

@@ -32,9 +32,10 @@ def partition(number, phase=Phase.READY):
     )
 
 
-def intake(*partitions, joined=True, restoring=None, standbys=None):
+def intake(*partitions, joined=True, cut_off=False, restoring=None, standbys=None):
     return SimpleNamespace(
         joined=joined,
+        cut_off=cut_off,
         restoring=restoring or {},
         standbys=SimpleNamespace(units=standbys or {}),
         partitions={("members", each.number): each for each in partitions},
@@ -56,6 +57,13 @@ def test_a_worker_that_owns_nothing_is_ready_once_it_has_joined():
 def test_a_worker_that_has_not_joined_its_group_is_not():
     status, report = health(intake(joined=False))
     assert (status, report["status"]) == (503, "joining")
+
+
+@pytest.mark.parametrize("joined", [True, False])
+def test_a_worker_its_group_does_not_answer_is_cut_off_whatever_it_believes(joined):
+    status, report = health(intake(partition(0), joined=joined, cut_off=True))
+    assert (status, report["status"]) == (503, "cut off")
+    assert health(intake(joined=joined, cut_off=True))[0] == 503
 
 
 @pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.READY])

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, NoError, RebalanceInProgressError
 
 from app.runtime.refusals import REFUSALS
 
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from aiokafka.client import AIOKafkaClient
 
 log = logging.getLogger(__name__)
+
+SESSION_TIMEOUT_MS = 10_000
+"""After which the group's coordinator takes a member for gone of which it does not hear, unless an option says otherwise."""
+
+AS_A_MEMBER = frozenset((NoError.errno, RebalanceInProgressError.errno))
+"""Codes in a coordinator's answer that say: you are a member. Others it gives while it is none itself, or knows no such member."""
 
 
 class Membership:
@@ -40,6 +47,11 @@ class Membership:
     def __init__(
         self, client_options: Mapping[str, Any], group: str | None, assignor: type | None, **options: Any
     ) -> None:
+        session_ms: int = options.setdefault("session_timeout_ms", SESSION_TIMEOUT_MS)
+        rebalance_ms: int = options.get("rebalance_timeout_ms") or session_ms
+        self._session_s = session_ms / 1000
+        self._rebalance_s = rebalance_ms / 1000
+        self._heard_s = time.monotonic()
         self._consumer = AIOKafkaConsumer(
             **{
                 **client_options,
@@ -56,6 +68,7 @@ class Membership:
     async def join(self, topics: Iterable[str], listener: ConsumerRebalanceListener) -> None:
         """Connect and join the group; the listener is called on this loop."""
         await self._connect()
+        self._note_answers()
         self._consumer.subscribe(list(topics), listener=listener)
 
     async def stay_alone(self, places: Iterable[TopicPartition]) -> None:
@@ -70,6 +83,20 @@ class Membership:
         await self._consumer.start()
         self._consumer._fetcher._fetch_task.cancel()  # noqa: SLF001
 
+    def _note_answers(self) -> None:
+        """Have it noted when the group's coordinator answers: heartbeats, which are sent whatever is or is not fetched, and joins."""
+        coordinator = self._consumer._coordinator  # noqa: SLF001
+        send = coordinator._send_req  # noqa: SLF001
+
+        async def send_and_note(request: Any) -> Any:
+            answer = await send(request)
+            if getattr(answer, "error_code", None) in AS_A_MEMBER:
+                self._heard_s = time.monotonic()
+            return answer
+
+        self._heard_s = time.monotonic()
+        coordinator._send_req = send_and_note  # noqa: SLF001
+
     async def stop(self) -> None:
         """Leave the group and disconnect."""
         await self._consumer.stop()
@@ -79,6 +106,19 @@ class Membership:
         """The group's generation this consumer is a member of; -1 when of none."""
         generation: int = self._consumer._coordinator.generation  # noqa: SLF001
         return generation
+
+    @property
+    def silence_s(self) -> float:
+        """How long ago the group's coordinator last answered this member, or this began to join; of no meaning in no group."""
+        return time.monotonic() - self._heard_s
+
+    def is_cut_off(self, *, joining: bool) -> bool:
+        """Whether the coordinator has not answered for so long that it has given this member up, as far as can be known here.
+
+        `joining`: no heartbeat is answered meanwhile, and a join only when all have joined, for which they have the rebalance
+        timeout.
+        """
+        return self.silence_s > self._session_s + (self._rebalance_s if joining else 0)
 
     def rejoin(self) -> None:
         """Have the group share out its work anew, as soon as it can."""

@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import group_coordinator
 from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
-from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.group_coordinator import CoordinatorGroupRebalance, GroupCoordinator
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 from aiokafka.errors import (
@@ -36,6 +36,7 @@ from aiokafka.errors import (
     RequestTimedOutError,
     UnknownTopicOrPartitionError,
 )
+from aiokafka.protocol import group
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
@@ -229,6 +230,17 @@ class TestGroup:
         assert "raise exc" in source(GroupCoordinator.check_errors)
         assert "if self._coordination_task.done()" in source(GroupCoordinator.check_errors)
         assert "err = Errors.KafkaError(" in source(GroupCoordinator._do_heartbeat)
+
+    def test_all_that_its_coordinator_answers_comes_through_one_method(self):
+        """Of the coordinator, which is asked for it each time: one that stands before it sees every answer."""
+        assert parameters(GroupCoordinator._send_req) == ["self", "request"]
+        assert "await self._send_req(" in source(GroupCoordinator._do_heartbeat)
+        assert source(CoordinatorGroupRebalance).count("await self._coordinator._send_req(") == 2
+        assert "._client.send(" not in source(CoordinatorGroupRebalance)
+        for part in ("Heartbeat", "JoinGroup", "SyncGroup"):
+            answers = [each for name, each in vars(group).items() if name.startswith(f"{part}Response_v")]
+            assert answers
+            assert all("error_code" in answer.SCHEMA.names for answer in answers)
 
     def test_a_rebalance_is_told_before_and_after(self):
         for moment in ("on_partitions_revoked", "on_partitions_assigned"):
