@@ -15,7 +15,7 @@ from tests.integration.faults import Faults
 from tests.integration.history import DAY_MS, START_MS
 from tests.integration.oracle import assert_equals_simulate
 from tests.integration.sending import activity, profile
-from tests.integration.watching import metric
+from tests.integration.watching import health, metric
 
 pytestmark = pytest.mark.broker
 
@@ -93,7 +93,14 @@ def test_a_worker_that_the_cluster_holds_back_does_all_the_same(deploy, key, byt
     for day in days:
         deployment.produce(day)
     count = sum(map(len, days))
-    until(lambda: metric(port, "reengage_records_applied_total", processor="members") == count, "all")
+    seen = set()
+
+    def all_applied():
+        seen.add(health(port)["status"])
+        return metric(port, "reengage_records_applied_total", processor="members") == count
+
+    until(all_applied, "all")
+    assert "cut off" not in seen
     assert metric(port, "reengage_throttled_seconds_total", what=what) > 0
     assert metric(port, "reengage_partition_failures_total") == 0
     worker.stop()
