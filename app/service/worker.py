@@ -11,6 +11,7 @@ import time
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from aiokafka.errors import UnknownTopicOrPartitionError
 from rocksdict import Cache, WriteBufferManager
 
 from app.broker.roles import worker_rights
@@ -92,8 +93,8 @@ async def _serve(
     looking = asyncio.create_task(garbage.look_for_cycles(), name="garbage")
     try:
         return await _until_done(app, stop, until_drained=until_drained)
-    except REFUSALS:
-        # A right was taken away meanwhile. Kafka does not say which; asked again, it does.
+    except (*REFUSALS, UnknownTopicOrPartitionError):
+        # A right was taken away meanwhile, or topics were deleted. Not all that is so was met; asked again, Kafka tells.
         await _look_at_topics(settings)
         raise
     finally:

@@ -17,7 +17,11 @@ pytestmark = pytest.mark.broker
 
 def refusal(deployment, *arguments, data="data"):
     """Run a worker that cannot start; returns what it prints for its user."""
-    worker = deployment.start_worker(*arguments, data=data)
+    return ending(deployment.start_worker(*arguments, data=data))
+
+
+def ending(worker):
+    """What a worker prints for its user that ends by itself."""
     assert worker.exit_code() == 2, worker.log()
     printed = worker.log()
     assert "Traceback" not in printed
@@ -149,3 +153,39 @@ def test_topics_given_more_partitions_after_they_were_used_are_refused(deploy):
     assert f"error[partition-count] {deployment.prefix}internal-" in printed
     assert "-changelog-0: holds the state of" in printed
     assert "another REENGAGE_TOPIC_PREFIX" in printed
+
+
+def delete(deployment, *topics):
+    async def ask():
+        async with admin_client({"bootstrap_servers": deployment.broker}) as admin:
+            await admin.delete_topics([deployment.prefix + topic for topic in topics])
+
+    asyncio.run(ask())
+
+
+FIRST = "internal-company-up"
+"""The members' input by which the group's leader counts their partitions: without it there are none to be given."""
+
+
+@pytest.mark.parametrize("topics", [("activity",), (FIRST, "score")])
+def test_inputs_that_are_deleted_under_a_running_worker_end_it_and_are_each_named(deploy, topics):
+    deployment = deploy()
+    worker = deployment.start_worker()
+    worker.wait_until_ready()
+    delete(deployment, *topics)
+    printed = ending(worker)
+    for topic in topics:
+        assert f"error[missing-topic] {deployment.prefix}{topic}: there is no such topic" in printed
+    assert printed.count("error[") == len(topics)
+
+
+def test_an_input_that_is_deleted_and_made_anew_has_lost_its_records(deploy):
+    """Made anew at once, as by a script that does both: it is not missing, but what was in it is."""
+    deployment = deploy(partitions=1)
+    deployment.produce(History(45, records=200, partitions=1))
+    deployment.drain()
+    worker = deployment.start_worker()
+    worker.wait_until_ready()
+    delete(deployment, "activity")
+    deployment.create_topics()
+    assert ending(worker).startswith(f"error[input-truncated] {deployment.prefix}activity-0 offset ")

@@ -154,6 +154,9 @@ class Kafka:
             await self.end(topic, number)
         return topic
 
+    async def delete(self, topic: str) -> None:
+        await self._admin.delete_topics([topic])
+
     async def delete_before(self, topic: str, offset: int) -> None:
         """Have a partition begin at an offset, as time does with old records."""
         await self._admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(offset)})

@@ -24,6 +24,7 @@ from aiokafka.errors import (
 from app.runtime.evidence import Evidence
 from app.runtime.hosting.fetched import Answered, Broker, Fetched, LogReader
 from app.runtime.hosting.membership import Membership
+from app.runtime.hosting.presence import watch
 from app.runtime.hosting.throttle import unobserved
 
 if TYPE_CHECKING:
@@ -101,7 +102,9 @@ class Fetching:
 
     async def start(self, topics: Iterable[str], listener: ConsumerRebalanceListener) -> None:
         """Connect and join the group; the listener is called on this loop. It says what is read."""
+        topics = list(topics)
         await self.group.join(topics, listener)
+        self._spawn(watch(self._client, topics), "topics that are there")
 
     async def start_alone(self, places: Iterable[TopicPartition]) -> None:
         """Connect as a member of no group, to read some of these partitions."""
@@ -182,8 +185,8 @@ class Fetching:
 
         A log of which nothing is told is as it was: what it has had as evidence moves on, if it has any. To be called again
         and again, also while nothing comes: it is what keeps the consumer in its group. Raises the error of a partition, if
-        there is one (authorization, corrupt record, a log that no longer holds the offset: `OffsetOutOfRangeError`), and
-        what keeps the consumer from its work for good.
+        there is one (authorization, corrupt record, a log that no longer holds the offset: `OffsetOutOfRangeError`), that
+        of topics that have been deleted (`UnknownTopicOrPartitionError`), and what keeps the consumer from its work for good.
         """
         self.group.attend()
         self._arrived.clear()

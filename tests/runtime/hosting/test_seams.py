@@ -17,6 +17,7 @@ import faust
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
+from aiokafka.cluster import ClusterMetadata
 from aiokafka.consumer import group_coordinator
 from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
 from aiokafka.consumer.group_coordinator import CoordinatorGroupRebalance, GroupCoordinator
@@ -38,6 +39,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol import group
 from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.protocol.metadata import MetadataResponse_v1
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from faust.app.base import BootStrategy
@@ -60,6 +62,7 @@ from app.runtime.hosting import (
     fetched,
     fetching,
     membership,
+    presence,
     producer,
     transaction_requests,
 )
@@ -95,7 +98,7 @@ def private_names(module: ModuleType) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "module", [app, fetch_session, fetched, fetching, membership, producer, transaction_requests]
+    "module", [app, fetch_session, fetched, fetching, membership, presence, producer, transaction_requests]
 )
 def test_every_private_part_that_is_used_is_named_here(module: ModuleType):
     assert private_names(module) <= private_names(sys.modules[__name__])
@@ -293,6 +296,19 @@ class TestClient:
         for update in (client.set_topics(["topic"]), client.force_metadata_update()):
             assert not update.done()
         await client.close()
+
+    def test_who_listens_hears_of_each_answer_about_the_cluster_and_of_no_other(self):
+        """What is not answered is only said to whoever asks."""
+        cluster, heard = ClusterMetadata(), []
+        cluster.add_listener(heard.append)
+        broker, there, gone = (1, "127.0.0.1", 9092, None), (0, "there", False, []), (3, "gone", False, [])
+        cluster.update_metadata(MetadataResponse_v1([broker], 1, [there, gone]))
+        assert heard == [cluster]
+        assert cluster.topics(exclude_internal_topics=False) == {"there"}
+        cluster.failed_update(None)
+        assert heard == [cluster]
+        cluster.remove_listener(heard.append)
+        assert "return False" in source(AIOKafkaClient._metadata_update)
 
     def test_what_a_broker_may_get_over_is_marked(self):
         for passing in (
