@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from app.broker.embedded import EmbeddedBroker
 from tests.integration.deployment import Deployment
 from tests.integration.people import People
 from tests.integration.secured import SecuredBroker
@@ -49,3 +50,19 @@ def people(secured: SecuredBroker, topic_prefix: str, tmp_path: Path) -> Iterato
     yield made
     made.stop_workers()
     everyone.delete_topics()
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
+    """A broker of the file's own, to be hurt, which lets sessions be shorter than others do."""
+    folder = tmp_path_factory.mktemp("own")
+    with EmbeddedBroker(folder, properties={"group.min.session.timeout.ms": "500"}) as broker:
+        yield broker
+
+
+@pytest.fixture
+def mended(own: EmbeddedBroker) -> Iterator[None]:
+    """However the test has hurt that broker, it runs again for the next one."""
+    yield
+    own.resume()
+    own.start()

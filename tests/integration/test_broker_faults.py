@@ -10,7 +10,6 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec.structs import replace
 
-from app.broker.embedded import EmbeddedBroker
 from app.wire.topics import JOURNAL
 from tests.integration.deployment import until
 from tests.integration.faults import Faults
@@ -20,7 +19,7 @@ from tests.integration.load import Load, endless
 from tests.integration.oracle import assert_equals_simulate
 from tests.integration.states import assert_folder_holds_the_changelog
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.usefixtures("mended")]
 
 SESSION_MS = 1_500
 TRANSACTION_MS = 1_500
@@ -42,24 +41,9 @@ GUARANTEES = ["exactly_once", pytest.param("at_least_once", marks=pytest.mark.so
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory):
-    """A broker to be hurt, which lets sessions be as short as these."""
-    folder = tmp_path_factory.mktemp("own")
-    with EmbeddedBroker(folder, properties={"group.min.session.timeout.ms": "500"}) as broker:
-        yield broker
-
-
-@pytest.fixture(scope="module")
 def broker(own):
     """What deployments of this file are made on."""
     return own.address()
-
-
-@pytest.fixture(autouse=True)
-def _running_again(own):
-    yield
-    own.resume()
-    own.start()
 
 
 @pytest.mark.parametrize("guarantee", GUARANTEES)

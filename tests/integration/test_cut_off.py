@@ -6,14 +6,13 @@ import urllib.request
 import pytest
 from msgspec.structs import replace
 
-from app.broker.embedded import EmbeddedBroker
 from app.service.worker import free_port
 from tests.integration.deployment import until
 from tests.integration.faults import Faults
 from tests.integration.history import History
 from tests.integration.watching import health, metric, page
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.usefixtures("mended")]
 
 SESSION_MS = 1_500
 SHORT = Faults(heartbeat_ms=200, session_ms=SESSION_MS)
@@ -25,24 +24,9 @@ PARTITIONS = 8
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory):
-    """A broker to be hurt, which lets sessions be as short as these."""
-    folder = tmp_path_factory.mktemp("own")
-    with EmbeddedBroker(folder, properties={"group.min.session.timeout.ms": "500"}) as broker:
-        yield broker
-
-
-@pytest.fixture(scope="module")
 def broker(own):
     """What deployments of this file are made on."""
     return own.address()
-
-
-@pytest.fixture(autouse=True)
-def _running_again(own):
-    yield
-    own.resume()
-    own.start()
 
 
 def begun(deployment, faults):
