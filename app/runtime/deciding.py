@@ -7,26 +7,24 @@ to be written, is decided again without the record that caused it.
 from __future__ import annotations
 
 import logging
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from app.domain.crossings import JournalEntry, MemberMoved, Rerouted
+from app.domain.crossings import JournalEntry
 from app.domain.engine import Engine, TimerFailed
-from app.domain.entity import NEVER_MS, StoreError
-from app.domain.errors import UserError
+from app.domain.entity import NEVER_MS
 from app.domain.sink import Sink
+from app.runtime.applying import Applier
 from app.runtime.blame import Fault, InDoubt, Spoilt, TooLarge, refuse_too_large, whose_fault
 from app.runtime.outgoing import Outputs
 from app.runtime.position import Position, dump_position
+from app.runtime.sweep import sweep
+from app.runtime.wakes import Wakes
 from app.runtime.writer import Outgoing
-from app.wire.bad_record import BadRecord, trace_of
-from app.wire.hops import read_hop
-from app.wire.partitioner import murmur2_partition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Generator, Sequence
 
     from app.domain.engine import Mark
     from app.domain.entity import Core
@@ -39,12 +37,15 @@ log = logging.getLogger(__name__)
 WAKES_PER_BATCH = 250
 """Silent entities woken in one batch, at most: a wave of deadlines is worked off between the records that arrive.
 
-About 15 ms of work, for which every other partition of the worker waits. A batch of more than 500 records takes half as
-many wakes as records: there is a backlog then, and throughput counts.
+About 15 ms of work. A batch of more than 500 records takes half as many wakes as records: there is a backlog then, and throughput
+counts.
 """
 
-SLICE = 250
-"""Records after which their states and pages are encoded: later, they have left the processor's caches."""
+SLICE = 100
+"""Records after which there is a pause for others: some 2 ms of work.
+
+States and pages are encoded after each slice, while the processor still has them in its caches.
+"""
 
 LARGE_LOG_BYTES = 512 << 10
 CAREFUL_SLICE = 25
@@ -56,15 +57,7 @@ silent entities woken in one. What comes in them should not make it larger than 
 MOST_SPOILT = 8
 """Times a batch is decided again from its beginning, each time without one record or timer more, before it is cut short."""
 
-SWEEP_SLICE = 500
-"""Entities brought under changed playbooks in one batch."""
-
 _LAST_KEY = "\U0010ffff"
-
-_WRAPPED = frozenset({Rerouted, MemberMoved})
-
-HISTORY_LAG_MS = 5 * 60_000
-"""A record appended this long after it occurred says that history is being loaded (contract 5)."""
 
 
 class Decided(NamedTuple):
@@ -112,11 +105,9 @@ class Decider:
             mark=position.mark,
         )
         self._hash = core.playbooks_hash
-        self._decode = host.codec.decode
         self._repeats = not host.exactly_once
-        self._key_of: Callable[[Any], str] = attrgetter(processor.key_field)
-        self._reroute_warned = False
-        self._history = False
+        self._wakes = Wakes(self._engine)
+        self._applier = Applier(host, processor, partition, self._engine, store, self._sink, self._wakes)
         self._careful = False
         self.rest: Sequence[InputRecord] = ()
         """What the last call of `decide` left of its batch."""
@@ -148,12 +139,34 @@ class Decider:
         self._engine.ceiling = mark
 
     def decide(self, batch: Sequence[InputRecord], wall_ms: int | None = None) -> Decided:
-        """Decide one batch: records in merged order, or none where time alone moves.
+        """Decide one batch, as `slices` does, without a pause."""
+        slices = self.slices(batch, wall_ms)
+        while True:
+            try:
+                next(slices)
+            except StopIteration as end:
+                decided: Decided = end.value
+                return decided
+
+    def slices(
+        self, batch: Sequence[InputRecord], wall_ms: int | None = None
+    ) -> Generator[None, None, Decided]:
+        """Decide one batch, with a pause after each slice: records in merged order, or none where time alone moves.
 
         `wall_ms` is the wall clock's time, given only when the partition is drained; it goes without records. A batch
         in which much is spoilt, or in which it has to be found out what is, is decided in part only, and so is one that would
         not go into one request where writing is held back: what is left of it lies in `rest`, and is the next batch.
+
+        Closed in a pause, nothing of the batch is decided. Nothing else may be asked of the decider or its store before the end
+        but `position`; the batch decided before may be written meanwhile.
         """
+        try:
+            return (yield from self._slices(batch, wall_ms))
+        except GeneratorExit:
+            self._undo()
+            raise
+
+    def _slices(self, batch: Sequence[InputRecord], wall_ms: int | None) -> Generator[None, None, Decided]:
         self.rest = ()
         poison: dict[tuple[str, int], Fault] = {}
         self._careful = self._host.held_back.lately
@@ -163,7 +176,7 @@ class Decider:
             wakes = NEVER_MS
         while True:
             try:
-                return self._decide(batch, wall_ms, poison, wakes)
+                return (yield from self._decide(batch, wall_ms, poison, wakes))
             except Spoilt as spoilt:
                 # The exception itself would keep everything alive that its traceback leads to.
                 poison[spoilt.record.topic, spoilt.record.offset] = spoilt.fault
@@ -175,7 +188,7 @@ class Decider:
                 self._host.observer.bug(self._processor.name)
                 failures += 1
                 if failures >= MOST_SPOILT:
-                    wakes = max(0, wakes - self._engine.wakes_left - 1)
+                    wakes = max(0, wakes - self._wakes.left - 1)
                 self._undo()
             except InDoubt as doubt:
                 # In halves, until one alone can be at fault; if none up to there is, it is found in the rest.
@@ -204,136 +217,54 @@ class Decider:
         wall_ms: int | None,
         poison: dict[tuple[str, int], Fault],
         wakes: int,
-    ) -> Decided:
+    ) -> Generator[None, None, Decided]:
         engine = self._engine
         outputs = Outputs(
             self._host,
             self._partition,
-            self._key_of,
+            self._applier.key_of,
             self._processor.rerouted,
             apart=self._processor.outputs_apart,
             kept=self._store.kept,
         )
-        engine.wakes_left = wakes
-        swept_to = self._sweep(self._position.swept_to)
-        engine.move_time(engine.time_ms if wall_ms is None else wall_ms)
+        self._wakes.allow(wakes)
+        swept_to = sweep(engine, self._store, self._position.swept_to)
+        time_ms = engine.time_ms if wall_ms is None else wall_ms
+        engine.move_time(time_ms)
         outputs.collect(self._sink.outputs, None)
+        while self._wakes.more():
+            yield
+            engine.move_time(time_ms)
+            outputs.collect(self._sink.outputs, None)
         offsets, applied, left = dict(self._position.offsets), 0, batch[:0]
         slice_ = CAREFUL_SLICE if self._careful else SLICE
+        apply = self._applier.apply
         try:
             # Without records too there is a slice: of what timers and the sweep have changed.
             for start in range(0, max(1, len(batch)), slice_):
+                if start:
+                    yield
                 for record in batch[start : start + slice_]:
                     offsets[record.topic] = record.offset + 1
                     if poison and (fault := poison.get((record.topic, record.offset))) is not None:
                         outputs.dead_letter(record, *fault)
                     else:
-                        self._apply(record, outputs)
+                        while not apply(record, outputs):
+                            yield
                 applied = start + slice_
                 parts = self._encode(outputs, offsets)
                 if self._careful and _largest_log_bytes(outputs, parts) > LARGE_LOG_BYTES:
                     batch, left = batch[:applied], batch[applied:]
                     break
-            if self._history:
-                self._history = False
+            if self._applier.history_seen:
+                self._applier.history_seen = False
                 self.history_seen_ms = self._host.now_ms()
-            decided = self._finish(outputs, parts, offsets, swept_to, len(batch), wakes - engine.wakes_left)
+            decided = self._finish(outputs, parts, offsets, swept_to, len(batch), wakes - self._wakes.left)
         except TooLarge as large:
             sound = [record for record in batch[:applied] if (record.topic, record.offset) not in poison]
-            raise whose_fault(large, sound, self._occurred_ms) from large
+            raise whose_fault(large, sound, self._applier.occurred_ms) from large
         self.rest = (*left, *self.rest)
         return decided
-
-    def _sweep(self, swept_to: str | None) -> str | None:
-        """Bring a slice of the entities under changed playbooks; returns how far, None when all have been visited."""
-        if swept_to is None:
-            return None
-        keys = self._store.keys_after(swept_to, SWEEP_SLICE)
-        for key in keys:
-            entity = self._store.get(key)
-            if entity is not None and key not in self._engine.spoilt:
-                try:
-                    self._engine.rearm(entity)
-                except (StoreError, UserError, OSError):
-                    raise
-                except Exception as bug:
-                    raise TimerFailed(key) from bug
-        return keys[-1] if len(keys) == SWEEP_SLICE else None
-
-    def _apply(self, record: InputRecord, outputs: Outputs) -> None:
-        try:
-            event = self._decode(record.topic, record.key, record.value, record.appended_ms)
-            if type(event) in _WRAPPED:
-                event = self._unwrapped(event)
-        except BadRecord as bad:
-            outputs.dead_letter(record, bad.error, bad.message, bad.occurred_at)
-            return
-        key = self._key_of(event)
-        # An entity held in memory is in the right place: hashing its key would tell nothing new.
-        if not self._store.holds(key) and self._reroutes(record, outputs):
-            return
-        occurred_ms = event.occurred_at
-        if record.appended_ms - occurred_ms > HISTORY_LAG_MS:
-            self._history = True
-        try:
-            self._engine.move_time(occurred_ms)
-            if self._sink.outputs:
-                outputs.collect(self._sink.outputs, record, occurred_ms, of_timers=True)
-            if self._repeats:
-                self._apply_once(key, event, record)
-            else:
-                self._engine.apply(key, event)
-        except (TimerFailed, Spoilt, StoreError, UserError, OSError):
-            # A state that cannot be read, or is of a newer Reengage, is no fault of the record that asked for it; nor is what the
-            # system refuses.
-            raise
-        except Exception as bug:
-            log.exception("%s-%d offset %d: the rules failed", record.topic, self._partition, record.offset)
-            self._store.drop(key)
-            self._host.observer.bug(self._processor.name)
-            raise Spoilt(record, "internal", trace_of(bug), occurred_ms) from bug
-        if self._sink.outputs:
-            outputs.collect(self._sink.outputs, record, occurred_ms)
-
-    def _occurred_ms(self, record: InputRecord) -> int:
-        """When what a record says occurred. Raises BadRecord."""
-        event = self._decode(record.topic, record.key, record.value, record.appended_ms)
-        occurred_ms: int = self._unwrapped(event).occurred_at
-        return occurred_ms
-
-    def _unwrapped(self, event: Any) -> Any:
-        """A record out of its wrapping, if it was rerouted or moved; any other as it is. Raises BadRecord."""
-        if type(event) is Rerouted:
-            return self._decode(event.source_topic, event.key, event.value, event.appended_at)
-        if type(event) is MemberMoved:
-            return read_hop(self._host.codec, event) or event
-        return event
-
-    def _apply_once(self, key: str, event: Any, record: InputRecord) -> None:
-        """At least once, a batch may come again after some of its states were stored: these say what they have seen."""
-        entity = self._store.get(key)
-        if entity is None or entity.applied is None or entity.applied.get(record.topic, 0) <= record.offset:
-            self._engine.apply(key, event)
-
-    def _reroutes(self, record: InputRecord, outputs: Outputs) -> bool:
-        """A record in another partition than its key's is sent on to its own (contract 2, "Wire")."""
-        if record.key is None or record.topic.startswith("internal-"):
-            return False
-        right = murmur2_partition(record.key, self._host.partitions[record.topic])
-        if right == self._partition:
-            return False
-        if not self._reroute_warned:
-            self._reroute_warned = True
-            log.warning(
-                "%s-%d offset %d: its key belongs to partition %d; such records are rerouted. Set the producer's "
-                "partitioner to murmur2 (librdkafka: partitioner=murmur2_random) to spare them the detour",
-                record.topic,
-                self._partition,
-                record.offset,
-                right,
-            )
-        outputs.rerouted(record, right)
-        return True
 
     def _encode(self, outputs: Outputs, offsets: dict[str, int]) -> dict[bytes, bytes | None]:
         """Encode what the records since the last call have changed; returns the states of the batch so far."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import TopicPartition
 
 from app.runtime.commits import Commits
-from app.runtime.deciding import Decided, Decider
+from app.runtime.deciding import SLICE, Decided, Decider
 from app.runtime.holdings import unit_folder
 from app.runtime.merge import InputRecord, Merge
 from app.runtime.phase import MOVES, Phase
@@ -27,7 +27,7 @@ from app.runtime.store import Store
 from app.runtime.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator, Sequence
 
     from app.runtime.processor import Host, Processor
 
@@ -75,6 +75,7 @@ class Partition:
         self._inbox: list[InputRecord] | None = None
         self._lease = 0
         self._leased = False
+        self._deciding = False
         self._signal = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._commits: Commits | None = None
@@ -111,6 +112,7 @@ class Partition:
         return (
             self.phase is Phase.READY
             and not self._leased
+            and not self._deciding
             and self._decider is not None
             and self._commits is not None
             and self._commits.settled.is_set()
@@ -191,7 +193,9 @@ class Partition:
         comes meanwhile would miss it. But not where timers are worked off, batch after batch: each of these is decided
         ahead, and records would wait for the last of them.
         """
-        if self.phase is not Phase.READY or self._leased or self.merge is None or self._commits is None:
+        if self.phase is not Phase.READY or self._leased or self._deciding:
+            return False
+        if self.merge is None or self._commits is None:
             return False
         return self._commits.is_free or self.merge.buffered >= LARGE_BATCH or self._working_off
 
@@ -264,7 +268,7 @@ class Partition:
         try:
             while True:
                 if self.phase is Phase.READY:
-                    decided = self._next()
+                    decided = await self._next()
                     if decided is not None:
                         await commits.begin(decided)
                         continue
@@ -276,25 +280,53 @@ class Partition:
         except BaseException as error:  # noqa: BLE001  whatever it is, the partition is opened again
             self._break(error)
 
-    def _next(self) -> Decided | None:
-        """Decide what there is to decide; None when there is nothing."""
+    async def _next(self) -> Decided | None:
+        """Decide what there is to decide; None when there is nothing, or when the partition was held meanwhile."""
         decider = self._decider
         if decider is None:
             return None
         if decider.rest:
-            return decider.decide(decider.rest)
+            return await self._decide(decider, decider.rest)
         batch, self._inbox = self._inbox, None
         if batch is not None:
             self._leased = False
-            decided = decider.decide(batch)  # 1
-            if len(batch) >= LARGE_BATCH:
-                self._on_room()
-            return decided
+            return await self._decide(decider, batch)  # 1
         if decider.behind or decider.sweeping:
             return decider.decide([])
         wall_ms = self._wall_ms()
         if wall_ms is not None and decider.due(wall_ms):
             return decider.decide([], wall_ms)
+        return None
+
+    async def _decide(self, decider: Decider, batch: Sequence[InputRecord]) -> Decided | None:
+        """Decide a batch of records, a slice at a time; other partitions' backlogs wait for a large one, and nobody else.
+
+        None when the partition was held, or given up, before the end: then nothing of it is decided.
+        """
+        if len(batch) <= SLICE:
+            return decider.decide(batch)
+        is_large = len(batch) >= LARGE_BATCH
+        lease, self._deciding = self._lease, True
+        try:
+            async with self.host.backlog if is_large else contextlib.nullcontext():
+                decided = await self._drive(decider.slices(batch), lease)
+        finally:
+            self._deciding = False
+        if is_large:
+            self._on_room()
+        return decided
+
+    async def _drive(self, slices: Generator[None, None, Decided], lease: int) -> Decided | None:
+        with contextlib.closing(slices):
+            while self.phase is Phase.READY and self._lease == lease:
+                try:
+                    next(slices)
+                except StopIteration as end:
+                    decided: Decided = end.value
+                    return decided
+                # The first time around what has come is read, the second time it is acted upon.
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
         return None
 
     def _wall_ms(self) -> int | None:

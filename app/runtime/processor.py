@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -88,3 +89,5 @@ class Host:
     """Called with the name of each step of a commit; tests of faults end the process in it."""
     observer: Observer = field(default_factory=Observer)
     held_back: HeldBack = field(default_factory=HeldBack)
+    backlog: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a large batch is decided: what is decided of several at a time would lie in memory and then be sent at once."""

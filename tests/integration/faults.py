@@ -46,7 +46,7 @@ class Faults(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     stops (SIGSTOP) until somebody sends SIGCONT.
     slow_ms: how long a commit waits for a broker that answers slowly, half of it with the transaction open.
     replayed: records of a replay's transaction.
-    batch: records; wakes: silent members woken in a batch; slice: deadlines read at once; cached: members in memory.
+    batch: records, decided with pauses and one batch ahead; wakes: silent members woken in a batch; slice: deadlines read at once; cached: members in memory.
     heartbeat_ms, session_ms: of the consumer group; transaction_ms: after which a transaction is aborted, and a request
     to a broker given up.
     short: changelog offsets that may be left to restore when a partition is taken over while another holds its state.
@@ -163,7 +163,7 @@ def slow_down(seconds: float) -> None:
 
 def shrink(faults: Faults) -> None:  # noqa: C901  one bound after the other
     """Set the bounds that are given."""
-    from app.runtime import deadlines, deciding, store, writer
+    from app.runtime import deadlines, deciding, partition, store, sweep, writer
     from app.runtime.merge import Merge
     from app.service import worker
 
@@ -175,11 +175,13 @@ def shrink(faults: Faults) -> None:  # noqa: C901  one bound after the other
 
     if faults.batch:
         Merge.take = partialmethod(Merge.take, limit=faults.batch)  # type: ignore[assignment,method-assign]
+        deciding.SLICE = partition.SLICE = max(1, faults.batch // 3)
+        partition.LARGE_BATCH = max(2, faults.batch // 2)
     if faults.wakes:
         deciding.WAKES_PER_BATCH = faults.wakes
     if faults.slice:
         deadlines.SLICE = faults.slice
-        deciding.SWEEP_SLICE = faults.slice
+        sweep.SWEEP_SLICE = faults.slice
     if faults.cached:
         store.CACHED_ENTITIES = faults.cached
     if faults.short:

@@ -20,7 +20,7 @@ from app.domain.instants import DAY_MS, SECOND_MS
 from app.domain.members import MemberCore
 from app.domain.outputs import MemberSnapshot
 from app.domain.playbook_set import PlaybookSet
-from app.runtime import blame, outgoing
+from app.runtime import blame, outgoing, sweep, wakes
 from app.runtime import deciding as module
 from app.runtime.deciding import Decided, Decider
 from app.runtime.layout import part_key
@@ -34,7 +34,7 @@ from tests.domain.conftest import days, re_engager, told
 from tests.runtime.conftest import PARTITIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
     from app.wire.codec import Codec
@@ -158,6 +158,16 @@ class Work:
     def states(self) -> dict[bytes, bytes]:
         """Every written key and value, but for the changelog mark and the deadlines."""
         return {key: self.store._db.get(key) for key in self.store.scan(b"e", b"q")}
+
+
+def paused(slices: Generator[None, None, Decided]) -> tuple[Decided, int]:
+    """What is decided, and after how many pauses."""
+    for pauses in count():
+        try:
+            next(slices)
+        except StopIteration as end:
+            return end.value, pauses
+    raise AssertionError("unreachable")
 
 
 @pytest.fixture
@@ -798,6 +808,23 @@ class TestTime:
         ]
         assert not work.decider.behind
 
+    def test_between_those_it_wakes_a_batch_pauses_and_its_record_comes_after_them(
+        self, work: Work, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(wakes, "SLICE_WAKES", 2)
+        everybody = members_of(PARTITION, 5)
+        work.decide(*[work.activity(0, member) for member in everybody])
+        decided, pauses = paused(work.decider.slices([work.activity(8, DORA)]))
+        assert (pauses, decided.woken) == (2, 5)
+        (rows,) = [rows for where, rows in decided.outgoing.outputs.items() if where[0] == "p-tag-changed"]
+        assert [key for key, _ in rows] == [*[member.encode() for member in sorted(everybody)], DORA.encode()]
+
+    def test_so_it_does_without_a_record(self, work: Work, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(wakes, "SLICE_WAKES", 2)
+        work.decide(*[work.activity(0, member) for member in members_of(PARTITION, 5)])
+        decided, pauses = paused(work.decider.slices([], days(8)))
+        assert (pauses, decided.woken) == (2, 5)
+
     def test_a_large_batch_takes_half_as_many_wakes_as_it_has_records(
         self, work: Work, monkeypatch: pytest.MonkeyPatch
     ):
@@ -840,7 +867,7 @@ class TestTime:
 class TestChangedPlaybooks:
     @pytest.fixture(autouse=True)
     def _slices_of_two(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(module, "SWEEP_SLICE", 2)
+        monkeypatch.setattr(sweep, "SWEEP_SLICE", 2)
 
     @pytest.fixture
     def swept(self, work: Work) -> Work:
@@ -960,6 +987,79 @@ def _record(work: Work, number: int, member: str, what: str, at: float) -> Input
     }
     activity = Activity(**{**fields, "type": "article.read", "channel": "APP", **changes[what]})
     return work.record(activity, arrived=at)
+
+
+class Interrupted(Work):
+    """Decides with pauses: in one the batch before is written, in some (`given_up`, by number) the batch is given up and begun anew."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.given_up: set[int] = set()
+        self.pauses = count(1)
+        self.unwritten: Decided | None = None
+
+    def decide(self, *batch: InputRecord, wall: float | None = None) -> Decided:
+        assert wall is None
+        slices = self.decider.slices(batch)
+        while True:
+            try:
+                next(slices)
+            except StopIteration as end:
+                decided: Decided = end.value
+                break
+            self.write()
+            if next(self.pauses) in self.given_up:
+                slices.close()
+                slices = self.decider.slices(batch)
+        self.write()
+        self.unwritten = decided
+        for where, rows in decided.outgoing.outputs.items():
+            self.rows.setdefault(where, []).extend(rows)
+        return decided
+
+    def write(self) -> None:
+        """Write what was decided last, if it is not written yet."""
+        unwritten, self.unwritten = self.unwritten, None
+        if unwritten is not None:
+            self.store.write(unwritten.sealed, unwritten.outgoing.position, 0)
+
+
+@given(
+    story=st.lists(steps, min_size=1, max_size=25),
+    cuts=st.sets(st.integers(1, 24), max_size=3),
+    bugs=st.sets(st.integers(0, 24), max_size=2),
+    size=st.integers(1, 4),
+    woken=st.integers(1, 3),
+    given_up=st.sets(st.integers(1, 30), max_size=6),
+)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_pauses_and_beginning_anew_after_one_change_nothing(
+    story: list[tuple[str, str, float]],
+    cuts: set[int],
+    bugs: set[int],
+    size: int,
+    woken: int,
+    given_up: set[int],
+    make_host: Callable[..., Host],
+    tmp_path_factory: pytest.TempPathFactory,
+):
+    """Whichever batch is written in them."""
+    host, results = make_host(), []
+    for kind in (Work, Interrupted):
+        core = Bug(PlaybookSet((re_engager(),)))
+        core.trips = {f"e{number}" for number in bugs}
+        work = kind(host, tmp_path_factory.mktemp("db"), core, Position())
+        with pytest.MonkeyPatch.context() as patch:
+            if isinstance(work, Interrupted):
+                work.given_up = given_up
+                patch.setattr(module, "SLICE", size)
+                patch.setattr(wakes, "SLICE_WAKES", woken)
+            play(work, story, cuts, lambda work: work)
+            if isinstance(work, Interrupted):
+                work.write()
+        results.append(everything_but_the_cuts(work) | {"journal": work.outputs("internal-journal")})
+        work.store.close()
+    assert results[0] == results[1]
 
 
 def everything_but_the_cuts(work: Work) -> dict[str, Any]:

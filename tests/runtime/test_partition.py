@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +10,15 @@ import pytest
 
 from app.runtime.commits import Commits
 from app.runtime.evidence import Evidence
-from app.runtime.partition import LARGE_BATCH, Partition
+from app.runtime.merge import Merge
+from app.runtime.partition import LARGE_BATCH, SLICE, Partition
 from app.runtime.phase import Phase
+from app.runtime.position import Position
 from app.runtime.processor import Processor
 from tests.runtime.conftest import ThingCore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Generator
 
     from app.runtime.processor import Host
 
@@ -111,3 +114,113 @@ async def test_not_a_second_one_before_the_first_was_accepted(partition: Partiti
     feed(partition, LARGE_BATCH)
     partition.lease()
     assert not partition.has_room
+
+
+class Paused:
+    """Stands for a decider whose batches have a pause, and others while it `waits`: what was begun, given up and decided."""
+
+    behind = sweeping = False
+    rest = ()
+    position = Position()
+
+    def __init__(self) -> None:
+        self.pausing = asyncio.Event()
+        self.waits = False
+        self.begun: list[int] = []
+        self.given_up: list[int] = []
+        self.decided: list[int] = []
+
+    def slices(self, batch: list[Any]) -> Generator[None, None, int]:
+        self.begun.append(len(batch))
+        self.pausing.set()
+        try:
+            yield
+            while self.waits:
+                yield
+        except GeneratorExit:
+            self.given_up.append(len(batch))
+            raise
+        return self.decide(batch)
+
+    def decide(self, batch: list[Any]) -> int:
+        self.decided.append(len(batch))
+        return len(batch)
+
+
+class TestPauses:
+    @pytest.fixture
+    def decider(self, partition: Partition) -> Paused:
+        made: Any = Paused()
+        partition._decider = made
+        return made
+
+    @staticmethod
+    def hand_over(partition: Partition, records: int) -> asyncio.Task[Any]:
+        """Hand over a batch; the task decides it."""
+        feed(partition, records)
+        assert partition.merge is not None
+        batch: Any = [None] * records
+        partition.accept(partition.lease(), batch)
+        return asyncio.create_task(partition._next())
+
+    async def test_meanwhile_it_takes_no_other_batch_and_is_not_idle(
+        self, partition: Partition, decider: Paused
+    ):
+        decider.waits = True
+        deciding = self.hand_over(partition, LARGE_BATCH)
+        await asyncio.wait_for(decider.pausing.wait(), 10)
+        feed(partition, LARGE_BATCH)
+        assert not partition.has_room
+        partition._commits.settled.set()  # type: ignore[union-attr]
+        partition.merge = Merge({"activity": 0}, {})
+        partition.merge.drained("activity", Evidence(1, 1))
+        assert not partition.idle
+        decider.waits = False
+        assert await deciding == LARGE_BATCH
+        assert partition.idle
+
+    async def test_held_in_one_it_gives_the_batch_up(self, partition: Partition, decider: Paused):
+        decider.waits = True
+        deciding = self.hand_over(partition, LARGE_BATCH)
+        await asyncio.wait_for(decider.pausing.wait(), 10)
+        partition._commits.settled.set()  # type: ignore[union-attr]
+        await partition.hold(1)
+        assert await deciding is None
+        assert (decider.given_up, decider.decided) == ([LARGE_BATCH], [])
+
+    async def test_kept_meanwhile_it_gives_up_a_batch_that_is_read_again(
+        self, partition: Partition, decider: Paused
+    ):
+        """Held and resumed while it waits for another's backlog, or in a pause: the merge begins anew at the position."""
+        async with partition.host.backlog:
+            deciding = self.hand_over(partition, LARGE_BATCH)
+            await asyncio.sleep(0)
+            partition._commits.settled.set()  # type: ignore[union-attr]
+            await partition.hold(1)
+            partition.resume()
+        assert await deciding is None
+        assert (decider.begun, decider.decided) == ([], [])
+
+    @pytest.mark.parametrize("records", [1, SLICE, SLICE + 1, LARGE_BATCH - 1])
+    async def test_only_a_large_one_waits_for_another_partitions_backlog(
+        self, partition: Partition, decider: Paused, records: int
+    ):
+        async with partition.host.backlog:
+            async with asyncio.timeout(10):
+                assert await self.hand_over(partition, records) == records
+            waiting = self.hand_over(partition, LARGE_BATCH)
+            for _ in range(9):
+                await asyncio.sleep(0)
+            assert decider.decided == [records]
+        assert await waiting == LARGE_BATCH
+
+    async def test_who_is_closed_while_it_waits_leaves_the_turn_to_others(
+        self, partition: Partition, decider: Paused
+    ):
+        async with partition.host.backlog:
+            waiting = self.hand_over(partition, LARGE_BATCH)
+            await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.wait({waiting})
+        assert not partition.host.backlog.locked()
+        assert not partition._deciding

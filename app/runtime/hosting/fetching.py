@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FETCH_BYTES = 2 << 20
+FETCH_BYTES = 256 << 10
 """Of one partition in one fetch, at most."""
 
 ANSWER_BYTES = 50 << 20
