@@ -1,6 +1,6 @@
 """Deciding one batch in memory: records and instants in, everything that is to be written out.
 
-This is the part of a partition that neither waits nor writes. A batch that meets a bug of ours, or a result too large
+This is the part of a partition that neither waits nor writes; where it pauses, others may. A batch that meets a bug of ours, or a result too large
 to be written, is decided again without the record that caused it.
 """
 
@@ -157,13 +157,14 @@ class Decider:
         in which much is spoilt, or in which it has to be found out what is, is decided in part only, and so is one that would
         not go into one request where writing is held back: what is left of it lies in `rest`, and is the next batch.
 
-        Closed in a pause, nothing of the batch is decided. Nothing else may be asked of the decider or its store before the end
+        Closed in a pause, nothing of the batch is decided, and `rest` is empty: it is to be read again. Nothing else may be asked of the decider or its store before the end
         but `position`; the batch decided before may be written meanwhile.
         """
         try:
             return (yield from self._slices(batch, wall_ms))
         except GeneratorExit:
             self._undo()
+            self.rest = ()
             raise
 
     def _slices(self, batch: Sequence[InputRecord], wall_ms: int | None) -> Generator[None, None, Decided]:
