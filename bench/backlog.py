@@ -21,7 +21,7 @@ from app.wire.partitioner import murmur2_partition
 from bench.beside import LiveEvents
 from bench.command import reported_run, run_command
 from bench.generate import Workload
-from bench.latency import ANSWER_TIMEOUT_S, READY_TIMEOUT_S, first_activity
+from bench.latency import ANSWER_TIMEOUT_S, first_activity
 from bench.live import opened_line
 from bench.load import load
 from bench.reengage import worker
@@ -38,10 +38,12 @@ if TYPE_CHECKING:
 LIVE = 0
 """The partition without a backlog."""
 
+BEHIND = [number for number in range(PARTITIONS) if number != LIVE]
+
 AFTER_S = 20
 """How long live events are timed once the backlog is worked off."""
 
-BEFORE_S = 5
+SETTLING_S = 5
 """What of the beginning is left out: worker and broker are just starting."""
 
 SLOWEST_PER_S = 4_000
@@ -89,35 +91,29 @@ def backlog(events: int) -> Iterator[Activity]:
         if murmur2_partition(member.encode(), PARTITIONS) != LIVE:
             yield replace(activity, event_id=f"b{made}", member_id=member)
             made += 1
-            if made == events - (PARTITIONS - 1):
+            if made == events - len(BEHIND):
                 break
-    for partition in range(1, PARTITIONS):
-        yield replace(first_activity(0), event_id=f"last{partition}", member_id=member_of(partition, "z", 0))
+    for partition in BEHIND:
+        yield replace(first_activity(0), event_id=f"last{partition}", member_id=member_of(partition, "z"))
 
 
-def member_of(partition: int, stem: str, start: int) -> str:
-    """An id that belongs to the partition: the first from the number on."""
-    ids = (f"{stem}{number}" for number in count(start))
+def member_of(partition: int, stem: str) -> str:
+    """An id that belongs to the partition: the first number behind the stem for which it does."""
+    ids = (f"{stem}{number}" for number in count())
     return next(each for each in ids if murmur2_partition(each.encode(), PARTITIONS) == partition)
 
 
 def live_activity(number: int) -> Activity:
     """The first activity, now, of a member of its own in the partition without a backlog."""
-    return replace(first_activity(number), member_id=member_of(LIVE, f"l{number}-", 0))
+    return replace(first_activity(number), member_id=member_of(LIVE, f"l{number}-"))
 
 
 async def _watch(site: Site, running: Contender, events: int, rate: int) -> _Watched:
     watched = _Watched()
     async with opened_line(site, running, [WorkflowOpened.topic], watched.hear) as line:
-        watched.sent_s += await line.send_evenly([partial(live_activity, 0)], rate)
-        await line.until(lambda: bool(watched.read_s), READY_TIMEOUT_S, lambda: "nothing was answered")
+        await watched.begin(line, partial(live_activity, 0), rate)
         watched.began_s = time.perf_counter()
-        watched.sent_s += await line.send_evenly(watched.live_events(rate, events / SLOWEST_PER_S), rate)
-        await line.until(
-            lambda: len(watched.read_s) >= len(watched.sent_s),
-            ANSWER_TIMEOUT_S,
-            lambda: f"{len(watched.sent_s) - len(watched.read_s)} live events had no output",
-        )
+        await watched.go_on(line, watched.live_events(rate, events / SLOWEST_PER_S), rate)
         await line.until(
             lambda: bool(watched.caught_up_s), ANSWER_TIMEOUT_S, lambda: "the backlog was not worked off"
         )
@@ -131,7 +127,7 @@ class _Watched(LiveEvents):
         super().__init__()
         self.began_s = 0.0
         self.caught_up_s = 0.0
-        self._behind = PARTITIONS - 1
+        self._behind = len(BEHIND)
 
     def hear(self, opened: Any, read_s: float) -> None:
         """Note an output."""
@@ -154,10 +150,7 @@ class _Watched(LiveEvents):
 
     def windows(self) -> Iterator[tuple[str, int, int]]:
         """Name, first and last number (exclusive) of the live events beside the backlog and of those after it."""
-        first, after = (
-            next(number for number, sent_s in enumerate(self.sent_s) if sent_s > from_s)
-            for from_s in (self.began_s + BEFORE_S, self.caught_up_s)
-        )
+        first, after = self.first_from(self.began_s + SETTLING_S), self.first_from(self.caught_up_s)
         yield "after the backlog", after, len(self.sent_s)
         yield "beside the backlog", first, after
 

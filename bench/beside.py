@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
-from bench.latency import Latency
+from bench.latency import ANSWER_TIMEOUT_S, READY_TIMEOUT_S, Latency
 from bench.live import Waits
 from bench.report import Report, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from app.domain.events import Input
+    from bench.live import Line
     from bench.process import Contender
     from bench.site import Site
 
@@ -35,6 +38,24 @@ class LiveEvents:
         number = int(opened.cause.removeprefix("e"))
         self.repeated += number in self.read_s
         self.read_s.setdefault(number, read_s)
+
+    async def begin(self, line: Line, event: Callable[[], Input], rate: int) -> None:
+        """Send the first event and wait for its answer. Raises UserError `contender-failed`."""
+        self.sent_s += await line.send_evenly([event], rate)
+        await line.until(lambda: bool(self.read_s), READY_TIMEOUT_S, lambda: "nothing was answered")
+
+    async def go_on(self, line: Line, events: Iterable[Callable[[], Input]], rate: int) -> None:
+        """Send the others, evenly, and wait for all answers. Raises UserError `contender-failed`."""
+        self.sent_s += await line.send_evenly(events, rate)
+        await line.until(
+            lambda: len(self.read_s) >= len(self.sent_s),
+            ANSWER_TIMEOUT_S,
+            lambda: f"{len(self.sent_s) - len(self.read_s)} live events had no output",
+        )
+
+    def first_from(self, at_s: float) -> int:
+        """Number of the first event that was sent then or later."""
+        return bisect_left(self.sent_s, at_s)
 
     def epoch_ms(self, at_s: float) -> float:
         """The wall clock's time."""

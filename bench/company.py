@@ -22,7 +22,7 @@ from app.domain.events import Activity, CompanyStatus
 from app.domain.outputs import WorkflowOpened
 from bench.beside import LiveEvents
 from bench.command import reported_run, run_command
-from bench.latency import ANSWER_TIMEOUT_S, READY_TIMEOUT_S, WARM_UP_S, first_activity
+from bench.latency import ANSWER_TIMEOUT_S, WARM_UP_S, first_activity
 from bench.live import Waits, opened_line
 from bench.load import load
 from bench.reengage import drain, worker
@@ -124,8 +124,7 @@ async def _watch(
             return first, len(watched.sent_s)
 
         say("a live worker is warmed up")
-        await live(1 / rate)
-        await line.until(lambda: bool(watched.read_s), READY_TIMEOUT_S, lambda: "nothing was answered")
+        await watched.begin(line, partial(first_activity, 0), rate)
         await live(WARM_UP_S)
         before = await live(BEFORE_S)
         say(f"releasing {wave.members:,} members within {wave.release_s} s")

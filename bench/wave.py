@@ -25,7 +25,7 @@ from app.domain.outputs import Nudge, WorkflowOpened
 from app.domain.policy import spread_offset_ms
 from bench.beside import LiveEvents
 from bench.command import reported_run, run_command
-from bench.latency import ANSWER_TIMEOUT_S, READY_TIMEOUT_S, WARM_UP_S, first_activity
+from bench.latency import ANSWER_TIMEOUT_S, WARM_UP_S, first_activity
 from bench.live import Waits, opened_line
 from bench.load import load
 from bench.reengage import drain, worker
@@ -145,19 +145,13 @@ async def _watch(
 ) -> _Watched:
     watched = _Watched(wave)
     async with opened_line(site, running, [WorkflowOpened.topic, Nudge.topic], watched.hear) as line:
-        watched.sent_s += await line.send_evenly([partial(first_activity, 0)], rate)
-        await line.until(lambda: bool(watched.read_s), READY_TIMEOUT_S, lambda: "nothing was answered")
+        await watched.begin(line, partial(first_activity, 0), rate)
         idle_s = wave.end_ms / 1000 - time.time() - BEFORE_S - WARM_UP_S
         if idle_s > 0:
             say("waiting for the morning")
             await asyncio.sleep(idle_s)
         say(f"releasing {wave.nudges:,} nudges within {wave.spread_s} s")
-        watched.sent_s += await line.send_evenly(watched.live_events(rate), rate)
-        await line.until(
-            lambda: len(watched.read_s) >= len(watched.sent_s),
-            ANSWER_TIMEOUT_S,
-            lambda: f"{len(watched.sent_s) - len(watched.read_s)} live events had no output",
-        )
+        await watched.go_on(line, watched.live_events(rate), rate)
     return watched
 
 

@@ -24,6 +24,10 @@ Mark = tuple[int, str]
 
 START: Mark = (0, "")
 
+NO_BUGS = (StoreError, UserError, OSError)
+"""What may come out of the rules and is no bug in them: a state that cannot be read or is of a newer Reengage, or what the system
+refuses, be it a standard output."""
+
 E = TypeVar("E", bound=Entity)
 
 
@@ -130,8 +134,7 @@ class Engine(Generic[E]):
                 self.core.fire(entity, due_ms, self.sink)
             self.entities.keep(entity)
             self._settle(entity)
-        except (StoreError, UserError, OSError):
-            # Neither a store nor a standard output that fails is a bug in the rules.
+        except NO_BUGS:
             raise
         except Exception as bug:
             raise TimerFailed(key) from bug

@@ -7,9 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from app.domain.crossings import MemberMoved, Rerouted
-from app.domain.engine import Engine, TimerFailed
-from app.domain.entity import StoreError
-from app.domain.errors import UserError
+from app.domain.engine import NO_BUGS, Engine, TimerFailed
 from app.runtime.blame import Spoilt
 from app.wire.bad_record import BadRecord, trace_of
 from app.wire.hops import read_hop
@@ -65,10 +63,11 @@ class Applier:
         self.history_seen = False
 
     def apply(self, record: InputRecord, outputs: Outputs) -> bool:
-        """Apply a record, after the timers it makes due; False when it is not yet, and a pause is due: it is to be applied again then.
+        """Apply a record, after the timers it makes due.
 
+        False when it is not applied yet, for a slice of these has fired and there may be more: a pause is due, then the same call.
         Raises Spoilt for a record, and TimerFailed for a silent entity, that meets a bug or comes to something too large, and
-        what a store or the system refuses.
+        `NO_BUGS`.
         """
         try:
             event = self._decode(record.topic, record.key, record.value, record.appended_ms)
@@ -93,9 +92,8 @@ class Applier:
                 self._apply_once(key, event, record)
             else:
                 self._engine.apply(key, event)
-        except (TimerFailed, Spoilt, StoreError, UserError, OSError):
-            # A state that cannot be read, or is of a newer Reengage, is no fault of the record that asked for it; nor is what the
-            # system refuses.
+        except (TimerFailed, Spoilt, *NO_BUGS):
+            # Neither is what is no bug a fault of the record that asked for it.
             raise
         except Exception as bug:
             log.exception("%s-%d offset %d: the rules failed", record.topic, self._partition, record.offset)

@@ -1,7 +1,7 @@
 """Deciding one batch in memory: records and instants in, everything that is to be written out.
 
-This is the part of a partition that neither waits nor writes; where it pauses, others may. A batch that meets a bug of ours, or a result too large
-to be written, is decided again without the record that caused it.
+This is the part of a partition that neither waits nor writes; where it pauses, others may. A batch that meets a bug of
+ours, or a result too large to be written, is decided again without the record that caused it.
 """
 
 from __future__ import annotations
@@ -157,17 +157,9 @@ class Decider:
         in which much is spoilt, or in which it has to be found out what is, is decided in part only, and so is one that would
         not go into one request where writing is held back: what is left of it lies in `rest`, and is the next batch.
 
-        Closed in a pause, nothing of the batch is decided, and `rest` is empty: it is to be read again. Nothing else may be asked of the decider or its store before the end
-        but `position`; the batch decided before may be written meanwhile.
+        Closed in a pause, nothing of the batch is decided, and `rest` is empty: it is to be read again. Nothing else may be
+        asked of the decider or its store before the end but `position`; the batch decided before may be written meanwhile.
         """
-        try:
-            return (yield from self._slices(batch, wall_ms))
-        except GeneratorExit:
-            self._undo()
-            self.rest = ()
-            raise
-
-    def _slices(self, batch: Sequence[InputRecord], wall_ms: int | None) -> Generator[None, None, Decided]:
         self.rest = ()
         poison: dict[tuple[str, int], Fault] = {}
         self._careful = self._host.held_back.lately
@@ -178,6 +170,10 @@ class Decider:
         while True:
             try:
                 return (yield from self._decide(batch, wall_ms, poison, wakes))
+            except GeneratorExit:
+                self._undo()
+                self.rest = ()
+                raise
             except Spoilt as spoilt:
                 # The exception itself would keep everything alive that its traceback leads to.
                 poison[spoilt.record.topic, spoilt.record.offset] = spoilt.fault
@@ -230,13 +226,7 @@ class Decider:
         )
         self._wakes.allow(wakes)
         swept_to = sweep(engine, self._store, self._position.swept_to)
-        time_ms = engine.time_ms if wall_ms is None else wall_ms
-        engine.move_time(time_ms)
-        outputs.collect(self._sink.outputs, None)
-        while self._wakes.more():
-            yield
-            engine.move_time(time_ms)
-            outputs.collect(self._sink.outputs, None)
+        yield from self._move_time(engine.time_ms if wall_ms is None else wall_ms, outputs)
         offsets, applied, left = dict(self._position.offsets), 0, batch[:0]
         slice_ = CAREFUL_SLICE if self._careful else SLICE
         apply = self._applier.apply
@@ -266,6 +256,15 @@ class Decider:
             raise whose_fault(large, sound, self._applier.occurred_ms) from large
         self.rest = (*left, *self.rest)
         return decided
+
+    def _move_time(self, time_ms: int, outputs: Outputs) -> Generator[None, None, None]:
+        """Fire the timers that are due by then before any record, with a pause after each slice of them."""
+        while True:
+            self._engine.move_time(time_ms)
+            outputs.collect(self._sink.outputs, None)
+            if not self._wakes.more():
+                return
+            yield
 
     def _encode(self, outputs: Outputs, offsets: dict[str, int]) -> dict[bytes, bytes | None]:
         """Encode what the records since the last call have changed; returns the states of the batch so far."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.domain.engine import Engine, TimerFailed
-from app.domain.entity import StoreError
-from app.domain.errors import UserError
+from app.domain.engine import NO_BUGS, Engine, TimerFailed
 
 if TYPE_CHECKING:
     from app.runtime.store import Store
@@ -28,7 +26,7 @@ def sweep(engine: Engine[Any], store: Store[Any], swept_to: str | None) -> str |
         if entity is not None and key not in engine.spoilt:
             try:
                 engine.rearm(entity)
-            except (StoreError, UserError, OSError):
+            except NO_BUGS:
                 raise
             except Exception as bug:
                 raise TimerFailed(key) from bug
