@@ -8,7 +8,8 @@ BIN := $(VENV)/bin
 
 setup: $(VENV)/.ready
 
-$(VENV)/.ready: pyproject.toml
+# Installing compiles what is compiled, where there is a C compiler.
+$(VENV)/.ready: pyproject.toml hatch_build.py $(shell find app -name '*.pyx')
 	@test -n "$(PYTHON)" || { echo "Reengage needs Python 3.11, 3.12 or 3.13 on the PATH."; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip

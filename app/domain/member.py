@@ -62,6 +62,16 @@ class Member(Entity):
         # The reader is let go where nothing is left to read: it may hold on to much.
         return cls(key, hot, read if hot.older_ids or hot.has_cold or hot.has_engagements else None)
 
+    def older_at_hand(self) -> bytes | None:
+        """The older event ids, if they have been read or made; see `recent_ids`."""
+        return self._older
+
+    def take_back(self, page_rest: bytes | None, older: bytes | None, *, older_changed: bool) -> None:
+        """What another form of this member, just loaded, had at hand besides what is stored (`older_changed`: or is to be)."""
+        self.page_rest = page_rest
+        self._older = older
+        self._older_changed = older_changed
+
     def dump(self) -> Iterator[tuple[int, bytes | None]]:
         """The hot part, after the others if they changed since the last call; see `entity.Core.dump`."""
         self.hot.armed_for = self.armed_for

@@ -68,6 +68,10 @@ class PlaybookSet:
             return self._by_activity.get(record.type, _NOBODY)
         return self._by_record.get(record_type, _NOBODY)
 
+    def activity_reactions(self, activity_type: str) -> tuple[Callable[[Turn, Any], None], ...]:
+        """What is to be done about any activity of a type, in order."""
+        return self._by_activity.get(activity_type, _NOBODY)
+
     def score_reactions(self, change: ScoreChange) -> tuple[Callable[[Turn, Any], None], ...]:
         """What is to be done about a change of a score, in order."""
         index = self._by_score.get(change.score)

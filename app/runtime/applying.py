@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.domain.crossings import MemberMoved, Rerouted
 from app.domain.engine import NO_BUGS, Engine, TimerFailed
+from app.domain.events import Activity
 from app.runtime.blame import Spoilt
 from app.wire.bad_record import BadRecord, trace_of
 from app.wire.hops import read_hop
@@ -56,6 +57,7 @@ class Applier:
         self._store = store
         self._sink = sink
         self._wakes = wakes
+        self._may_repeat = store.repeating.types
         self._decode = host.codec.decode
         self._repeats = not host.exactly_once
         self._reroute_warned = False
@@ -88,10 +90,7 @@ class Applier:
                 outputs.collect(self._sink.outputs, record, occurred_ms, of_timers=True)
             if self._wakes.more():
                 return False
-            if self._repeats:
-                self._apply_once(key, event, record)
-            else:
-                self._engine.apply(key, event)
+            self._apply_event(key, event, record)
         except (TimerFailed, Spoilt, *NO_BUGS):
             # Neither is what is no bug a fault of the record that asked for it.
             raise
@@ -117,6 +116,14 @@ class Applier:
         if type(event) is MemberMoved:
             return read_hop(self._host.codec, event) or event
         return event
+
+    def _apply_event(self, key: str, event: Any, record: InputRecord) -> None:
+        if self._repeats:
+            self._apply_once(key, event, record)
+        else:
+            self._engine.apply(key, event)
+        if type(event) is Activity and event.type in self._may_repeat:
+            self._store.expect_repeats(key)
 
     def _apply_once(self, key: str, event: Any, record: InputRecord) -> None:
         """At least once, a batch may come again after some of its states were stored: these say what they have seen."""

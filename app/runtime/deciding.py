@@ -14,9 +14,11 @@ import msgspec
 from app.domain.crossings import JournalEntry
 from app.domain.engine import Engine, TimerFailed
 from app.domain.entity import NEVER_MS
+from app.domain.events import Activity
 from app.domain.sink import Sink
 from app.runtime.applying import Applier
 from app.runtime.blame import Fault, InDoubt, Spoilt, TooLarge, refuse_too_large, whose_fault
+from app.runtime.member_repeats import make_repeating
 from app.runtime.outgoing import Outputs
 from app.runtime.position import Position, dump_position
 from app.runtime.sweep import sweep
@@ -107,6 +109,7 @@ class Decider:
         self._hash = core.playbooks_hash
         self._repeats = not host.exactly_once
         self._wakes = Wakes(self._engine)
+        store.repeating = make_repeating(host, core)
         self._applier = Applier(host, processor, partition, self._engine, store, self._sink, self._wakes)
         self._careful = False
         self.rest: Sequence[InputRecord] = ()
@@ -229,19 +232,12 @@ class Decider:
         yield from self._move_time(engine.time_ms if wall_ms is None else wall_ms, outputs)
         offsets, applied, left = dict(self._position.offsets), 0, batch[:0]
         slice_ = CAREFUL_SLICE if self._careful else SLICE
-        apply = self._applier.apply
         try:
             # Without records too there is a slice: of what timers and the sweep have changed.
             for start in range(0, max(1, len(batch)), slice_):
                 if start:
                     yield
-                for record in batch[start : start + slice_]:
-                    offsets[record.topic] = record.offset + 1
-                    if poison and (fault := poison.get((record.topic, record.offset))) is not None:
-                        outputs.dead_letter(record, *fault)
-                    else:
-                        while not apply(record, outputs):
-                            yield
+                yield from self._apply(batch[start : start + slice_], outputs, offsets, poison)
                 applied = start + slice_
                 parts = self._encode(outputs, offsets)
                 if self._careful and _largest_log_bytes(outputs, parts) > LARGE_LOG_BYTES:
@@ -256,6 +252,44 @@ class Decider:
             raise whose_fault(large, sound, self._applier.occurred_ms) from large
         self.rest = (*left, *self.rest)
         return decided
+
+    def _apply(
+        self,
+        records: Sequence[InputRecord],
+        outputs: Outputs,
+        offsets: dict[str, int],
+        poison: dict[tuple[str, int], Fault],
+    ) -> Generator[None, None, None]:
+        """Apply a slice of records, with a pause after each slice of timers that one makes due."""
+        apply, at = self._applier.apply, 0
+        while True:
+            # Of poison, the rules are not to see anything.
+            if not poison:
+                at = self._repeat(records, at, outputs, offsets)
+            if at >= len(records):
+                return
+            record = records[at]
+            at += 1
+            offsets[record.topic] = record.offset + 1
+            if poison and (fault := poison.get((record.topic, record.offset))) is not None:
+                outputs.dead_letter(record, *fault)
+            else:
+                while not apply(record, outputs):
+                    yield
+
+    def _repeat(
+        self, records: Sequence[InputRecord], at: int, outputs: Outputs, offsets: dict[str, int]
+    ) -> int:
+        """Apply the activities that repeat, from `at` on; returns the place of the first record that is none."""
+        engine = self._engine
+        reached = self._store.repeat(records, at, outputs.pages, engine.time_ms, engine.mark[0])
+        if reached > at:
+            repeating = self._store.repeating
+            offsets[Activity.topic] = repeating.next_offset
+            self._applier.history_seen |= repeating.history_seen
+            # Nobody is due by then.
+            engine.move_time(repeating.time_ms)
+        return reached
 
     def _move_time(self, time_ms: int, outputs: Outputs) -> Generator[None, None, None]:
         """Fire the timers that are due by then before any record, with a pause after each slice of them."""

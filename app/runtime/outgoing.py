@@ -42,7 +42,8 @@ def _nobody(_member_id: str) -> None:
 class Outputs:
     """The output records of one batch, encoded, by where they go.
 
-    `pages` are the members' pages since they were last encoded, each member's last one, None for one that is deleted. `key_of` tells whose an output is; `rerouted` is the topic of records on the way to their own partition; `apart`: see
+    `pages` are the members' pages since they were last encoded, each member's last one, None for one that is deleted; bytes are one
+    already encoded. `key_of` tells whose an output is; `rerouted` is the topic of records on the way to their own partition; `apart`: see
     `Processor.outputs_apart`; `kept` gives the member with whom the rest of its page is left.
     """
 
@@ -65,7 +66,7 @@ class Outputs:
         self._apart = apart
         self._encode = host.codec.encode
         self._own: dict[str, list[Row]] = {}
-        self.pages: dict[str, MemberSnapshot | SamePage | None] = {}
+        self.pages: dict[str, MemberSnapshot | SamePage | bytes | None] = {}
         self._pages: dict[bytes, bytes | None] = {}
         self.rows: dict[Where, list[Row]] = {}
         self.dead_letters: dict[str, int] = {}
@@ -151,7 +152,7 @@ class Outputs:
         """
         if self.pages:
             for member_id, page in self.pages.items():
-                value = None if page is None else self._encode_page(page)
+                value = page if page is None or isinstance(page, bytes) else self._encode_page(page)
                 if value is not None and len(value) > MAX_VALUE_BYTES:
                     raise TooLarge(member_id, MemberSnapshot.topic, len(value))
                 self._pages[member_id.encode()] = value

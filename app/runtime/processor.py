@@ -64,6 +64,7 @@ class Host:
         version: Reengage's version, for the journal.
         block_cache, write_buffers: RocksDB's memory, shared by all partitions; None: each has its own.
         cached_states: decoded states kept in memory across batches, of each processor all partitions together.
+        repeats: activities that repeat are applied without the rules, where that is compiled; see `repeating.py`.
         standbys: how many workers should stand by for each unit; 0: this one does for none.
     """
 
@@ -84,6 +85,7 @@ class Host:
     block_cache: Cache | None = None
     write_buffers: WriteBufferManager | None = None
     cached_states: int = 200_000
+    repeats: bool = True
     standbys: int = 0
     crash_point: Callable[[str], None] = field(default=lambda _step: None)
     """Called with the name of each step of a commit; tests of faults end the process in it."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import struct
 import time
 from collections import deque
-from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
@@ -27,20 +26,23 @@ from app.runtime.layout import (
     deadline_key,
     part_key,
 )
+from app.runtime.native import Settled
 from app.runtime.position import origin_of
+from app.runtime.remembered import Remembered
+from app.runtime.repeating import NoRepeats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+    from typing import Any
 
     from rocksdict import Cache, WriteBatch, WriteBufferManager
 
     from app.domain.entity import Core
+    from app.runtime.merge import InputRecord
+    from app.runtime.repeating import Repeating
 
 E = TypeVar("E", bound=Entity)
-
-CACHED_ENTITIES = 50_000
-"""Decoded entities kept per partition across batches, at most; about 1.5 KB each."""
 
 _HEAD = struct.Struct(">QH")
 """What stands before part 0 of an entity: its indexed due time, and the size of the applied offsets that follow."""
@@ -71,6 +73,8 @@ class Store(Generic[E]):
     batch that is not sealed. `logged` has RocksDB keep a log of its own, for who has no changelog; `partitions`: how
     many partitions' entities it holds, so that as many times more are remembered.
 
+    `repeating` is set by who has activities that repeat applied without the rules.
+
     Whatever touches the disk raises StoreError where RocksDB fails, which then is to be closed: what is on disk is as it
     was after one of the batches written.
     """
@@ -88,55 +92,67 @@ class Store(Generic[E]):
         self._folder = folder
         self._db = Database(folder, open_options(cache, write_buffers), logged=logged)
         self._core = core
-        self._partitions = partitions
-        self._most = CACHED_ENTITIES * partitions
         self.deadlines = DeadlineIndex(self)
-        self._young: dict[str, E] = {}
-        self._old: dict[str, E] = {}
-        self._gone: dict[str, E] = {}
-        self._kept: dict[str, E] = {}
-        self._changed: dict[str, E] = {}
+        self._memory: Remembered[E] = Remembered(partitions)
+        self.repeating: Repeating[E] = NoRepeats()
+        self._to_settle: set[str] = set()
         self._parts: dict[bytes, bytes | None] = {}
         self._sealed: deque[dict[bytes, bytes | None]] = deque()
 
     @property
     def dirty(self) -> bool:
         """The batch being decided has kept something."""
-        return bool(self._kept)
+        return bool(self._memory.kept)
 
     def remember(self, entities: int) -> None:
-        """Keep no more decoded entities than this across batches, nor than `CACHED_ENTITIES`; those too many go at once."""
-        self._most = entities
-        if len(self._young) + len(self._old) > entities:
-            self._old, self._gone = {}, {}
-            self._young = dict(islice(self._young.items(), max(0, len(self._young) - entities // 2), None))
+        """Keep no more entities than this in memory across batches, nor than `CACHED_ENTITIES`; those too many go at once."""
+        self._memory.limit(entities)
 
     def holds(self, key: str) -> bool:
         """The entity is in memory: it has been read or made here before."""
-        return key in self._young or key in self._old
+        return self._memory.holds(key)
 
     def get(self, key: str) -> E | None:
         """The entity, from memory or RocksDB; None when it was never kept."""
-        entity = self._young.get(key)
-        if entity is not None:
-            return entity
-        entity = self._old.get(key) or self._kept.get(key)
+        memory = self._memory
+        entity = memory.young.get(key)
         if entity is None:
-            entity = self._load(key)
+            entity = memory.find(key) or self._load(key)
             if entity is None:
                 return None
-        self._remember(entity)
-        return entity
+            memory.meet(entity)
+        return self._wake(entity) if isinstance(entity, Settled) else entity
 
     def keep(self, entity: E) -> None:
         """The entity belongs to the batch being decided, and is remembered."""
-        self._kept[entity.key] = self._changed[entity.key] = entity
-        if entity.key not in self._young:
-            self._remember(entity)
+        self._memory.keep(entity)
 
     def kept(self, key: str) -> E | None:
-        """The entity, if the batch being decided has kept it."""
-        return self._kept.get(key)
+        """The entity, if the batch being decided has kept it; not one that is settled."""
+        entity = self._memory.kept.get(key)
+        return None if isinstance(entity, Settled) else entity
+
+    def expect_repeats(self, key: str) -> None:
+        """Have the entity settle when it is encoded: more activities may come that only repeat."""
+        self._to_settle.add(key)
+
+    def repeat(
+        self, records: Sequence[InputRecord], at: int, pages: dict[str, Any], time_ms: int, mark_ms: int
+    ) -> int:
+        """Apply records from `at` on, as long as they are activities that repeat; returns the place of the first that is not.
+
+        See `Repeating.run`, which then says how far the partition is.
+        """
+        first = self.deadlines.first()
+        first_due_ms = NEVER_MS if first is None else first[0]
+        repeating, memory = self.repeating, self._memory
+        while True:
+            at = repeating.run(records, at, memory, pages, time_ms, mark_ms, first_due_ms)
+            if at == len(records) or not memory.meet_settled(
+                (records[at].key or b"").decode(errors="replace")
+            ):
+                return at
+            time_ms = repeating.time_ms
 
     def encode(self, applied: dict[str, int] | None = None) -> dict[bytes, bytes | None]:
         """What the batch has kept so far, as stored parts (None: the part goes). Followed by `keep`, `seal` or `forget`.
@@ -148,7 +164,11 @@ class Store(Generic[E]):
         parts = self._parts
         dump = self._core.dump
         seen = b"" if applied is None else msgspec.msgpack.encode(applied)
-        for key, entity in self._changed.items():
+        for entity in self._memory.take_changed():
+            if isinstance(entity, Settled):
+                self.repeating.encode(entity, parts, applied, seen)
+                continue
+            key = entity.key
             entity.applied = applied
             dumped = list(dump(entity))
             if len(dumped) > 1:
@@ -161,13 +181,15 @@ class Store(Generic[E]):
                     if part == 0 and body is not None
                     else body
                 )
-        self._changed = {}
+            if key in self._to_settle:
+                self._settle(entity, dumped[-1][1])
+        self._to_settle.clear()
         return parts
 
     def seal(self) -> Sealed:
         """The batch is decided, and encoded."""
         parts, self._parts = self._parts, {}
-        self._kept = {}
+        self._memory.seal()
         self._sealed.append(parts)
         return Sealed(parts, self.deadlines.seal())
 
@@ -200,18 +222,14 @@ class Store(Generic[E]):
 
     def forget(self) -> None:
         """The batch being decided never was: entities it may have changed are read again when next needed."""
-        for key in self._kept:
-            self._young.pop(key, None)
-            self._old.pop(key, None)
-        self._kept, self._changed, self._parts = {}, {}, {}
+        self._memory.forget()
+        self._to_settle.clear()
+        self._parts = {}
         self.deadlines.forget()
 
     def drop(self, key: str) -> None:
-        """Forget one decoded entity, whose object a failed call may have spoilt."""
-        self._kept.pop(key, None)
-        self._changed.pop(key, None)
-        self._young.pop(key, None)
-        self._old.pop(key, None)
+        """Forget one entity in memory, whose object a failed call may have spoilt."""
+        self._memory.drop(key)
 
     def restore(self, records: list[tuple[bytes, bytes | None]], changelog_next_offset: int) -> None:
         """Apply committed changelog records, with the deadlines they imply. Only before the first `get`.
@@ -274,11 +292,26 @@ class Store(Generic[E]):
 
         What cannot be flushed is only logged: the folder is then behind, and is caught up when it is next opened.
         """
-        self._young, self._old, self._gone = {}, {}, {}
-        self._kept, self._changed, self._parts = {}, {}, {}
+        self._memory.clear()
+        self._parts = {}
         self._sealed.clear()
         self.deadlines = DeadlineIndex(self)
         self._db.close()
+
+    def _settle(self, entity: E, body: bytes | None) -> None:
+        """Settle the entity, if it can be; it has just been encoded, its part 0 as `body`."""
+        settled = None if body is None else self.repeating.settle(entity, body)
+        if settled is not None:
+            self._memory.replace(settled)
+
+    def _wake(self, settled: Settled) -> E:
+        """The entity as the rules know it, in place of its settled form, which it will have again if that served."""
+        key = settled.key
+        entity = self.repeating.wake(settled, lambda part: self._read_part(part, key))
+        if settled.has_repeated:
+            self._to_settle.add(key)
+        self._memory.replace(entity)
+        return entity
 
     def _load(self, key: str) -> E | None:
         head: bytes | None = self._read_part(0, key)
@@ -305,6 +338,9 @@ class Store(Generic[E]):
     def _read_part(self, part: int, key: str) -> bytes | None:
         """A stored part. Parts read later, on demand, may by then belong to a sealed batch: so always look there."""
         stored_key = part_key(part, key)
+        # One that was settled and woken within this batch.
+        if stored_key in self._parts:
+            return self._parts[stored_key]
         for parts in reversed(self._sealed):
             if stored_key in parts:
                 return parts[stored_key]
@@ -315,17 +351,6 @@ class Store(Generic[E]):
         held, told = origin_of(self.position()), origin_of(restored)
         if held and told and held != told:
             raise StoreError(f"{self._folder}: is the state of another changelog", damaged=True)
-
-    def _remember(self, entity: E) -> None:
-        """Two generations stand in for a list of recent use: what is not met again while one fills up is dropped.
-
-        And one by one, as others come: 25,000 members let go at once take longer than many an answer may.
-        """
-        if len(self._young) >= min(CACHED_ENTITIES * self._partitions, self._most) // 2:
-            self._gone, self._old, self._young = self._old, self._young, {}
-        self._young[entity.key] = entity
-        if self._gone:
-            self._gone.popitem()
 
 
 def _encode_mark(next_offset: int) -> bytes:

@@ -184,6 +184,14 @@ class Codec:
         encode = self._encoders[record.topic] = make_encoder(route.schema.source, self._header(route))
         return encode(record)
 
+    def schema(self, topic: str) -> WireSchema:
+        """The current schema of a topic's records."""
+        return self._route(topic).schema
+
+    def usual_header(self, topic: str) -> bytes:
+        """What stands before the fields in records read of a topic, as they usually come: in its current schema, single-object encoded."""
+        return self._route(topic).header
+
     def page_encoder(self) -> PageEncoder:
         """For whoever writes many members' pages; always in Avro. Blocks as `encode` does."""
         if self._pages is None:

@@ -31,6 +31,9 @@ class PageEncoder:
     Args:
         schema: of member-snapshot.
         header: what stands before the fields in every record.
+
+    Attributes:
+        before_id: what stands before the member's id, followed by the first field that moves; None where that is not so.
     """
 
     def __init__(self, schema: dict[str, Any], header: bytes) -> None:
@@ -40,6 +43,7 @@ class PageEncoder:
         def encoder(begin: int, end: int, before: bytes = b"") -> Callable[[Any], bytes]:
             return make_encoder({**schema, "fields": schema["fields"][begin:end]}, before)
 
+        self.before_id = header if names[:first] == ["member_id", MOVING[0]] else None
         self._head = encoder(0, first, header)
         self._between = encoder(first, second - 1)
         self._last = encoder(second - 1, second)

@@ -163,7 +163,7 @@ def slow_down(seconds: float) -> None:
 
 def shrink(faults: Faults) -> None:  # noqa: C901  one bound after the other
     """Set the bounds that are given."""
-    from app.runtime import deadlines, deciding, partition, store, sweep, writer
+    from app.runtime import deadlines, deciding, partition, remembered, sweep, writer
     from app.runtime.merge import Merge
     from app.service import worker
 
@@ -183,7 +183,7 @@ def shrink(faults: Faults) -> None:  # noqa: C901  one bound after the other
         deadlines.SLICE = faults.slice
         sweep.SWEEP_SLICE = faults.slice
     if faults.cached:
-        store.CACHED_ENTITIES = faults.cached
+        remembered.CACHED_ENTITIES = faults.cached
     if faults.short:
         from app.runtime import shares, standbys
 

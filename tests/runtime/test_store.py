@@ -21,6 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from rocksdict import Cache, DbClosedError, Options
 
 from app.domain.entity import NEVER_MS, StoreError
+from app.runtime import remembered
 from app.runtime import store as module
 from app.runtime.layout import POSITION_KEY, part_key
 from app.runtime.position import Position, dump_position, origin_of
@@ -276,16 +277,21 @@ class TestUndoing:
         store.drop("m1")
 
 
+def in_memory(store: SomeStore) -> int:
+    memory = store._memory
+    return len(memory.young) + len(memory._old) + len(memory._gone)
+
+
 class TestEviction:
     @pytest.fixture(autouse=True)
     def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(module, "CACHED_ENTITIES", 6)
+        monkeypatch.setattr(remembered, "CACHED_ENTITIES", 6)
 
     def test_memory_holds_so_many_and_no_more(self, store: SomeStore):
         for number in range(20):
             put(store, f"m{number}", "a")
             commit(store)
-            assert len(store._young) + len(store._old) + len(store._gone) <= 6
+            assert in_memory(store) <= 6
 
     def test_they_are_let_go_one_by_one(self, store: SomeStore):
         """Many at once would hold up whoever waits for the next record."""
@@ -293,7 +299,7 @@ class TestEviction:
         for number in range(40):
             before = len(held)
             put(store, f"m{number}", "a")
-            held.add(store._young[f"m{number}"])
+            held.add(store._memory.young[f"m{number}"])
             commit(store)
             assert len(held) == min(before + 1, 6)
 
@@ -302,10 +308,10 @@ class TestEviction:
             put(store, f"m{number}", str(number))
             commit(store)
         store.remember(2)
-        assert len(store._young) + len(store._old) <= 2
+        assert in_memory(store) <= 2
         for number in range(6):
             assert text_of(store, f"m{number}") == str(number)
-            assert len(store._young) + len(store._old) <= 2
+            assert in_memory(store) <= 2
 
     def test_what_is_used_stays(self, store: SomeStore):
         put(store, "m", "a")

@@ -1,0 +1,362 @@
+"""What is applied without the rules comes out as the rules would have it, byte for byte.
+
+Each history is fed to two partitions, in the same batches: in one the rules apply every record, in the other what repeats is applied
+without them. All that a batch comes to is compared: rows in their order, states, deadlines, the position.
+"""
+
+from __future__ import annotations
+
+import random
+from hashlib import blake2b
+from itertools import count, cycle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.domain.events import Activity
+from app.domain.members import MemberCore
+from app.playbooks.loader import DEFAULTS, load_playbooks
+from app.runtime import deciding, native, remembered
+from app.runtime.deciding import Decider
+from app.runtime.merge import InputRecord
+from app.runtime.position import Position
+from app.runtime.processor import Processor
+from app.runtime.store import Store
+from app.wire.topics import MEMBER_INPUTS, RANK, REROUTED, load_topics
+from tests.integration import desk_history, intent_history, nudge_history
+from tests.integration.desk_history import DeskHistory
+from tests.integration.history import History, write_files
+from tests.integration.intent_history import IntentHistory
+from tests.integration.nudge_history import NudgeHistory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from app.domain.playbook_set import PlaybookSet
+    from app.runtime.deciding import Decided
+    from app.runtime.processor import Host
+    from app.wire.codec import Codec
+    from tests.integration.deployment import Sent
+
+HOUR_MS = 3_600_000
+TWO = {
+    "one.toml": 'kind = "reengager"\ninactivity.after = "3d"\n',
+    "two.toml": 'kind = "reengager"\ninactivity.tag = "dormant"\ninactivity.after = "10d"\n'
+    'inactivity.channels = ["APP", "EMAIL"]\n',
+}
+START_MS = 1_736_121_600_000
+
+
+class Applied(NamedTuple):
+    """What one batch comes to, in order: outputs by place, states, deadlines, and where the partition then is."""
+
+    outputs: dict[Any, list[Any]]
+    states: list[Any]
+    deadlines: list[Any]
+    position: bytes
+    history_seen: bool
+
+
+class Player:
+    """One partition that is fed batches, with or without repeats, and opened anew on its folder at will."""
+
+    def __init__(self, host: Host, folder: Path, playbooks: PlaybookSet) -> None:
+        self.host = host
+        self.core = MemberCore(playbooks)
+        self.processor = Processor(
+            "members", (REROUTED, *MEMBER_INPUTS), "member_id", REROUTED, lambda: self.core
+        )
+        self.folder = folder
+        self.repeated = 0
+        self.open(Position())
+
+    def open(self, position: Position) -> None:
+        self.folder.mkdir(exist_ok=True, parents=True)
+        self.store: Store[Any] = Store(self.folder, self.core)
+        self.decider = Decider(self.host, self.processor, 0, self.core, self.store, position)
+        watched = self.decider._repeat
+
+        def repeat(records: Any, at: int, *rest: Any) -> int:
+            reached = watched(records, at, *rest)
+            self.repeated += reached - at
+            return reached
+
+        self.decider._repeat = repeat  # type: ignore[method-assign]
+
+    def decide(self, batch: list[InputRecord], *, given_up_after: int = 0) -> Applied:
+        """Decide and write a batch; before that, begin it and give it up after so many pauses."""
+        slices = self.decider.slices(batch)
+        try:
+            for _ in range(given_up_after):
+                next(slices)
+            slices.close()
+            decided = self.decider.decide(batch)
+        except StopIteration as end:
+            decided = end.value
+        self.write(decided)
+        return Applied(
+            {where: list(rows) for where, rows in decided.outgoing.outputs.items()},
+            list(decided.outgoing.states),
+            list(decided.sealed.deadlines.items()),
+            decided.outgoing.position,
+            self.decider.history_seen_ms > 0,
+        )
+
+    def write(self, decided: Decided) -> None:
+        self.store.write(decided.sealed, decided.outgoing.position, 0)
+
+    def close(self) -> None:
+        self.store.close()
+
+    def reopen(self) -> None:
+        position = self.decider.position
+        self.close()
+        self.open(position)
+
+
+@pytest.fixture
+def make_players(make_host: Callable[..., Host], tmp_path: Path) -> Callable[..., list[Player]]:
+    """Two players of the same playbooks: one has the rules apply everything, one what repeats without them."""
+    runs = count()
+
+    def make(playbooks: PlaybookSet, **changes: Any) -> list[Player]:
+        run = next(runs)
+        players = []
+        for repeats in (False, True):
+            host = make_host(partitions=dict.fromkeys(load_topics(), 1), repeats=repeats, **changes)
+            players.append(Player(host, tmp_path / f"{run}-{repeats}", playbooks))
+        return players
+
+    return make
+
+
+def test_it_is_compiled():
+    """Whoever develops this has a C compiler (see CONTRIBUTING.md); without the compiled part none of these tests says anything."""
+    assert native.IS_COMPILED
+
+
+def records(sent: Iterable[Sent]) -> Iterator[InputRecord]:
+    """As they lie in a partition, an hour and a half apart."""
+    offsets = {topic: count() for topic in MEMBER_INPUTS}
+    for number, each in enumerate(sent):
+        if each.topic in offsets:
+            appended_ms = START_MS + number * 3 * HOUR_MS // 2
+            yield InputRecord(
+                appended_ms, RANK[each.topic], next(offsets[each.topic]), each.topic, each.key, each.value
+            )
+
+
+def cut(found: list[InputRecord], seed: int) -> Iterator[list[InputRecord]]:
+    """In batches of random sizes."""
+    rnd, at = random.Random(seed), 0
+    while at < len(found):
+        size = rnd.choice((1, 2, 7, 40, 150, 400))
+        yield found[at : at + size]
+        at += size
+
+
+HISTORIES: list[tuple[str, dict[str, str], Callable[[int], Iterable[Sent]], bool]] = [
+    ("re-engager", {"one.toml": 'kind = "reengager"\n'}, lambda seed: History(seed, records=3_000), True),
+    ("desk", {"one.toml": desk_history.PLAYBOOK}, lambda seed: DeskHistory(seed, records=3_000), True),
+    ("intent", intent_history.FILES, lambda seed: IntentHistory(seed, records=3_000), False),
+    ("nudges", nudge_history.FILES, lambda seed: NudgeHistory(seed, records=3_000), False),
+    ("two", TWO, lambda seed: History(seed, records=3_000, members=10), True),
+]
+"""Name, playbooks, history by its seed, and whether anything in it repeats: without re-engagers nothing does."""
+
+
+@pytest.mark.parametrize("exactly_once", [True, False])
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("files", "history", "repeats"), [each[1:] for each in HISTORIES], ids=[each[0] for each in HISTORIES]
+)
+def test_histories_come_out_the_same(tmp_path, make_players, files, history, repeats, seed, exactly_once):
+    playbooks = load_playbooks(Path(write_files(tmp_path / "playbooks", files)))
+    players = make_players(playbooks, exactly_once=exactly_once)
+    rnd = random.Random(seed)
+    for batch in cut(list(records(history(seed))), seed):
+        given_up_after = rnd.choice((0, 0, 0, 1, 2))
+        by_rules, without = (player.decide(batch, given_up_after=given_up_after) for player in players)
+        assert without == by_rules
+        if rnd.random() < 0.05:
+            for player in players:
+                player.reopen()
+    assert (players[1].repeated > 0) == repeats
+
+
+@st.composite
+def activities(draw: st.DrawFn) -> list[tuple[int, Activity]]:
+    """(when it arrives, activity) of a few members who are active again and again, now and then late, twice or at the same instant."""
+    found: list[tuple[int, Activity]] = []
+    now_ms = START_MS
+    for number in range(draw(st.integers(1, 60))):
+        now_ms += draw(
+            st.sampled_from((0, 1, 999, 4_999, 5_000, 5_001, 60_000, HOUR_MS, 6 * HOUR_MS, 7 * 24 * HOUR_MS))
+        )
+        if found and draw(st.integers(0, 9)) == 0:
+            found.append((now_ms, draw(st.sampled_from(found))[1]))
+            continue
+        late_ms = draw(st.sampled_from((0, 0, 0, 0, 0, 1, 5_000, 10 * HOUR_MS, 8 * 24 * HOUR_MS)))
+        activity = Activity(
+            event_id=draw(st.sampled_from((f"e{number}", f"event-{number}" * 5, f"\N{SNOWMAN}{number}"))),
+            member_id=draw(st.sampled_from(("anna", "ben", "zo\N{LATIN SMALL LETTER E WITH DIAERESIS}"))),
+            occurred_at=now_ms - late_ms,
+            type=draw(
+                st.sampled_from(
+                    ("article.read",) * 6 + ("setup.step_completed", "setup.completed", "other.thing")
+                )
+            ),
+            channel=draw(st.sampled_from(("APP", "APP", "APP", "WEB", "EMAIL"))),
+            attributes=draw(
+                st.sampled_from(
+                    (
+                        {},
+                        {"a": None, "b": "text", "c": 1 << 40, "d": 0.5, "e": True},
+                        {"\N{SNOWMAN}": "\N{SNOWMAN}"},
+                    )
+                )
+            ),
+        )
+        found.append((now_ms, activity))
+    return found
+
+
+@pytest.fixture(scope="module")
+def playbook_sets(tmp_path_factory: pytest.TempPathFactory) -> list[PlaybookSet]:
+    folder = tmp_path_factory.mktemp("sets")
+    return [
+        load_playbooks(Path(write_files(folder / "one", {"one.toml": 'kind = "reengager"\n'}))),
+        load_playbooks(Path(write_files(folder / "two", TWO))),
+        load_playbooks(DEFAULTS),
+    ]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    found=activities(),
+    which=st.integers(0, 2),
+    sizes=st.lists(st.integers(1, 20), min_size=1, max_size=5),
+    slices=st.integers(1, 30),
+    exactly_once=st.booleans(),
+    cached=st.sampled_from((2, 50_000)),
+)
+def test_activities_come_out_the_same(
+    make_players, codec, playbook_sets, found, which, sizes, slices, exactly_once, cached
+):
+    """In batches and slices of any size, whether members stay in memory or not."""
+    lines = [
+        InputRecord(
+            appended_ms,
+            RANK["activity"],
+            offset,
+            "activity",
+            activity.member_id.encode(),
+            codec.encode(activity),
+        )
+        for offset, (appended_ms, activity) in enumerate(found)
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deciding, "SLICE", slices)
+        patch.setattr(remembered, "CACHED_ENTITIES", cached)
+        players = make_players(playbook_sets[which], exactly_once=exactly_once)
+        at = 0
+        for size in cycle(sizes):
+            if at >= len(lines):
+                break
+            by_rules, without = (player.decide(lines[at : at + size]) for player in players)
+            assert without == by_rules
+            at += size
+        for player in players:
+            player.close()
+
+
+class TestASettledMember:
+    """Which records are applied without the rules, and which of a member's own are left to them."""
+
+    @pytest.fixture
+    def player(self, make_players, playbook_sets) -> Player:
+        player = make_players(playbook_sets[0])[1]
+        self.offsets = count()
+        return player
+
+    def activity(self, codec: Codec, at_ms: int, **changes: Any) -> InputRecord:
+        offset = next(self.offsets)
+        fields = {"event_id": f"e{offset}", "type": "article.read", "channel": "APP", **changes}
+        activity = Activity(member_id="anna", occurred_at=START_MS + at_ms, **fields)
+        return InputRecord(
+            START_MS + at_ms, RANK["activity"], offset, "activity", b"anna", codec.encode(activity)
+        )
+
+    @pytest.mark.parametrize(
+        ("changes", "repeats"),
+        [
+            ({}, True),
+            ({"channel": "WEB"}, True),
+            ({"event_id": "e0"}, True),
+            ({"attributes": {"a": 1, "b": "two", "c": None, "d": 0.5, "e": False}}, True),
+            ({"attributes": {"a": "\N{SNOWMAN}"}}, False),
+            ({"event_id": "\N{SNOWMAN}"}, False),
+            ({"event_id": "e" * 64}, False),
+            ({"type": "setup.step_completed"}, False),
+            ({"type": "other.thing"}, False),
+        ],
+    )
+    def test_repeats(self, player, codec, changes, repeats):
+        player.decide([self.activity(codec, 0)])
+        player.decide([self.activity(codec, 10_000, **changes)])
+        assert player.repeated == repeats
+
+    @pytest.mark.parametrize(
+        ("at_ms", "repeats"),
+        [
+            (-1, False),
+            (0, True),
+            (4_999, False),
+            (5_000, True),
+            (7 * 24 * HOUR_MS - 1, True),
+            (7 * 24 * HOUR_MS, False),
+        ],
+    )
+    def test_repeats_while_its_page_has_rested_and_its_timer_is_not_due(self, player, codec, at_ms, repeats):
+        """At the same instant as the last activity the page does not move."""
+        player.decide([self.activity(codec, 0)])
+        player.decide([self.activity(codec, at_ms)])
+        assert player.repeated == repeats
+
+    def test_settles_again_after_something_else_if_it_served(self, player, codec):
+        player.decide([self.activity(codec, 0), self.activity(codec, 10_000)])
+        assert player.repeated == 0  # both in one slice
+        player.decide([self.activity(codec, 20_000)])
+        player.decide([self.activity(codec, 30_000, type="setup.step_completed")])
+        player.decide([self.activity(codec, 40_000)])
+        assert player.repeated == 2
+
+    def test_gets_by_without_the_rules_for_as_long_as_one_likes(self, player, codec):
+        """Ids move to the older ones every eighth time, and are known there."""
+        player.decide([self.activity(codec, 0)])
+        lines = [self.activity(codec, 10_000 * number) for number in range(1, 200)]
+        for line in lines:
+            player.decide([line])
+        assert player.repeated == 199
+        again = [msgspec.structs.replace(line, offset=next(self.offsets)) for line in lines[-60:]]
+        assert not player.decide(again).states
+
+    def test_is_left_to_the_rules_where_the_older_ids_are_not_at_hand(self, player, codec):
+        for number in range(10):
+            player.decide([self.activity(codec, 10_000 * number)])
+        player.reopen()
+        player.repeated = 0
+        for number in range(10, 13):
+            player.decide([self.activity(codec, 10_000 * number)])
+        assert player.repeated == 2
+
+
+@given(st.binary(max_size=128))
+def test_ids_hash_as_they_do_elsewhere(text):
+    from app.runtime.native.repeats import hash_id
+
+    assert hash_id(text) == blake2b(text, digest_size=8).digest()
