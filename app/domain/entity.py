@@ -36,16 +36,18 @@ class Entity:
     (`NEVER_MS`: it holds none); it is never later than the entity's earliest timer, but may be earlier, since a
     deadline that moves later is not re-indexed until the old one is reached. `armed_for` is the hash of the playbooks
     its timers were armed for. `applied` holds, where a batch may come again after it has been stored (at least once),
-    the next offset by input topic: what lies before has been seen, applied or not; else None.
+    the next offset by input topic: what lies before has been seen, applied or not; else None. `settles`: more records may
+    come that the store applies without the rules (`runtime/repeating.py`).
     """
 
-    __slots__ = ("applied", "armed_for", "indexed_due_ms", "key")
+    __slots__ = ("applied", "armed_for", "indexed_due_ms", "key", "settles")
 
     def __init__(self, key: str, armed_for: str) -> None:
         self.key = key
         self.armed_for = armed_for
         self.applied: dict[str, int] | None = None
         self.indexed_due_ms = NEVER_MS
+        self.settles = False
 
 
 E = TypeVar("E", bound=Entity)

@@ -95,7 +95,6 @@ class Store(Generic[E]):
         self.deadlines = DeadlineIndex(self)
         self._memory: Remembered[E] = Remembered(partitions)
         self.repeating: Repeating[E] = NoRepeats()
-        self._to_settle: set[str] = set()
         self._parts: dict[bytes, bytes | None] = {}
         self._sealed: deque[dict[bytes, bytes | None]] = deque()
 
@@ -133,8 +132,10 @@ class Store(Generic[E]):
         return None if isinstance(entity, Settled) else entity
 
     def expect_repeats(self, key: str) -> None:
-        """Have the entity settle when it is encoded: more activities may come that only repeat."""
-        self._to_settle.add(key)
+        """Have the entity settle when it is next encoded and can: more activities may come that only repeat."""
+        entity = self._memory.young.get(key)
+        if entity is not None and not isinstance(entity, Settled):
+            entity.settles = True
 
     def repeat(
         self, records: Sequence[InputRecord], at: int, pages: dict[str, Any], time_ms: int, mark_ms: int
@@ -181,9 +182,8 @@ class Store(Generic[E]):
                     if part == 0 and body is not None
                     else body
                 )
-            if key in self._to_settle:
+            if entity.settles:
                 self._settle(entity, dumped[-1][1])
-        self._to_settle.clear()
         return parts
 
     def seal(self) -> Sealed:
@@ -223,7 +223,6 @@ class Store(Generic[E]):
     def forget(self) -> None:
         """The batch being decided never was: entities it may have changed are read again when next needed."""
         self._memory.forget()
-        self._to_settle.clear()
         self._parts = {}
         self.deadlines.forget()
 
@@ -308,8 +307,7 @@ class Store(Generic[E]):
         """The entity as the rules know it, in place of its settled form, which it will have again if that served."""
         key = settled.key
         entity = self.repeating.wake(settled, lambda part: self._read_part(part, key))
-        if settled.has_repeated:
-            self._to_settle.add(key)
+        entity.settles = settled.has_repeated
         self._memory.replace(entity)
         return entity
 
