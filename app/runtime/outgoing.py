@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from app.domain.member import Member
     from app.runtime.hosting.brokers import Where
-    from app.runtime.hosting.producer import Row
+    from app.runtime.hosting.record_batch import Row
     from app.runtime.merge import InputRecord
     from app.runtime.processor import Host
 

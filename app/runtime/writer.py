@@ -12,7 +12,8 @@ import time
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from app.runtime.hosting.producer import MAX_BATCH_BYTES, Producer
+from app.runtime.hosting.producer import Producer
+from app.runtime.hosting.record_batch import MAX_BATCH_BYTES
 from app.runtime.hosting.throttle import unobserved
 from app.runtime.layout import POSITION_KEY, entity_of
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from app.runtime.hosting.brokers import Where
-    from app.runtime.hosting.producer import Row
+    from app.runtime.hosting.record_batch import Row
 
 TRANSACTION_TIMEOUT_MS = 30_000
 

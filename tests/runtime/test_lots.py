@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.runtime import writer as module
-from app.runtime.hosting import producer
+from app.runtime.hosting import producer, record_batch
 from app.runtime.layout import entity_of, part_key
 from app.runtime.writer import Outgoing, Writer
 
 if TYPE_CHECKING:
-    from app.runtime.hosting.producer import Row
+    from app.runtime.hosting.record_batch import Row
 
 CHANGELOG = ("changelog", 0)
 ROOM = 1_000
@@ -38,7 +38,7 @@ class Log:
 @pytest.fixture
 async def log(monkeypatch: pytest.MonkeyPatch) -> Log:
     monkeypatch.setattr(module, "MAX_BATCH_BYTES", ROOM)
-    monkeypatch.setattr(producer, "MAX_BATCH_BYTES", ROOM)
+    monkeypatch.setattr(record_batch, "MAX_BATCH_BYTES", ROOM)
     return Log()
 
 

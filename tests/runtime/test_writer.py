@@ -14,14 +14,14 @@ from aiokafka.errors import KafkaError
 
 from app.runtime import writer as module
 from app.runtime.blame import MAX_VALUE_BYTES
-from app.runtime.hosting import producer
+from app.runtime.hosting import record_batch
 from app.runtime.layout import POSITION_KEY
 from app.runtime.writer import Outgoing, Writer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from app.runtime.hosting.producer import Row
+    from app.runtime.hosting.record_batch import Row
     from tests.runtime.conftest import Kafka
 
 pytestmark = pytest.mark.broker
@@ -142,7 +142,7 @@ class TestExactlyOnce:
     async def test_also_when_it_takes_several_record_batches(
         self, topics: Topics, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(producer, "MAX_BATCH_BYTES", 500)
+        monkeypatch.setattr(record_batch, "MAX_BATCH_BYTES", 500)
         writer = await open_writer()
         for name in "ab":
             end = await writer.commit(topics.batch(name, outputs=40, states=40, size=60))
@@ -333,7 +333,7 @@ class TestAtLeastOnce:
         self, topics: Topics, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch
     ):
         """Each is acknowledged before the next is sent: what a state has seen is out already."""
-        monkeypatch.setattr(producer, "MAX_BATCH_BYTES", 500)
+        monkeypatch.setattr(record_batch, "MAX_BATCH_BYTES", 500)
         writer = await open_writer(exactly_once=False)
         append, sent = writer._producer._append, []
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-from aiokafka.consumer.fetcher import PartitionRecords
-from aiokafka.record.memory_records import MemoryRecords
+from typing import TYPE_CHECKING, NamedTuple
 
 from app.runtime.evidence import Evidence
-from app.runtime.hosting.fetch_session import READ_COMMITTED, FetchSession
+from app.runtime.hosting.fetch_session import FetchSession
+from app.runtime.hosting.record_batch import read_batches
 from app.runtime.hosting.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -18,9 +16,7 @@ if TYPE_CHECKING:
     from aiokafka import TopicPartition
 
     from app.runtime.hosting.fetch_session import Told
-
-Row = tuple[int, int, "bytes | None", "bytes | None"]
-"""(offset, timestamp in ms, key, value)."""
+    from app.runtime.hosting.record_batch import ReadRow
 
 
 class Fetched(NamedTuple):
@@ -30,7 +26,7 @@ class Fetched(NamedTuple):
     the fetches this speaks of, until something else is told of the log; None: it did not, or that is not known.
     """
 
-    rows: list[Row]
+    rows: list[ReadRow]
     size_bytes: int
     drained: Evidence | None
 
@@ -89,23 +85,11 @@ class LogReader:
         self.highwater: int | None = None
         self.broker: Broker | None = None
 
-    def take(self, told: Told) -> tuple[list[Row], int]:
+    def take(self, told: Told) -> tuple[list[ReadRow], int]:
         """The committed rows that an answer brings, and the size of their keys and values; the position moves behind them.
 
         Raises aiokafka's CorruptRecordException for a batch whose checksum is wrong.
         """
         self.highwater = told.highwater
-        batches = MemoryRecords(told.records)
-        if not batches.has_next():
-            return [], 0
-        records = PartitionRecords(
-            self.where, batches, told.aborted, self.position, None, None, True, READ_COMMITTED
-        )
-        records._consumer_record = _row  # noqa: SLF001  spares the object made of each
-        rows: list[Row] = list(records)
-        self.position = records.next_fetch_offset
-        return rows, sum([len(key or b"") + len(value or b"") for _, _, key, value in rows])
-
-
-def _row(_where: TopicPartition, record: Any) -> Row:
-    return record.offset, record.timestamp, record.key, record.value
+        rows, self.position, size_bytes = read_batches(self.where, told.records, told.aborted, self.position)
+        return rows, size_bytes

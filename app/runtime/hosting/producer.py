@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from aiokafka.errors import (
     IllegalOperation,
@@ -20,9 +19,9 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import AddPartitionsToTxnRequest, EndTxnRequest, InitProducerIdRequest
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from app.runtime.hosting.brokers import Brokers, Where, error_of
+from app.runtime.hosting.record_batch import Sender, build_batch
 from app.runtime.hosting.throttle import Throttle, unobserved
 from app.runtime.hosting.transaction_requests import (
     FEATURE,
@@ -35,23 +34,12 @@ from app.runtime.hosting.transaction_requests import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-MAX_BATCH_BYTES = 1 << 20
-"""Record batches are built to this size; Kafka's own default limit of a batch is a little larger."""
+    from app.runtime.hosting.record_batch import Batch, Row
 
 MAX_REQUEST_BYTES = 8 << 20
 """Of one request, or one batch more."""
 
 LAST_SEQUENCE = 2**31
-
-Row = tuple["bytes | None", "bytes | None"]
-"""(key, value) of one record to write."""
-
-
-class Batch(NamedTuple):
-    """One record batch: its bytes, and of how many records it is."""
-
-    records: bytes
-    length: int
 
 
 class Producer:
@@ -174,21 +162,9 @@ class Producer:
 
     def _fill(self, where: Where, rows: Sequence[Row], start: int) -> Batch:
         """A batch of the rows from `start` on, until it is full. An empty one takes its first row however large."""
-        builder = DefaultRecordBatchBuilder(
-            magic=2,
-            compression_type=0,
-            is_transactional=int(self._transactional_id is not None),
-            producer_id=self._id,
-            producer_epoch=self._epoch,
-            base_sequence=self._sequences.get(where, 0),
-            batch_size=MAX_BATCH_BYTES,
-        )
-        append, now_ms, count = builder.append, time.time_ns() // 1_000_000, 0
-        for key, value in islice(rows, start, None):
-            if append(count, now_ms, key, value, _NO_HEADERS) is None:
-                break
-            count += 1
-        return Batch(builder.build(), count)
+        base_sequence = self._sequences.get(where, 0)
+        sender = Sender(self._id, self._epoch, base_sequence, self._transactional_id is not None)
+        return build_batch(rows, start, time.time_ns() // 1_000_000, sender)
 
     async def _append(self, batches: Mapping[Where, Batch]) -> dict[Where, int]:
         """Have each batch appended to its partition; returns the offset after each one's last record."""
@@ -218,7 +194,7 @@ class Producer:
         """Ask one broker once; returns offsets of what it took, and errors of what it did not."""
         if node is None:
             return {}, {where: self.brokers.no_leader(where[0]) for where in batches}
-        topics: dict[str, list[tuple[int, bytes]]] = {}
+        topics: dict[str, list[tuple[int, bytes | bytearray]]] = {}
         for (topic, partition), batch in batches.items():
             topics.setdefault(topic, []).append((partition, batch.records))
         name, timeout_ms = self._transactional_id, self._timeout_ms
@@ -255,6 +231,3 @@ class Producer:
                 AddPartitionsToTxnRequest(name, self._id, self._epoch, list(topics.items()))
             )
             self._joined |= places
-
-
-_NO_HEADERS: list[tuple[str, bytes]] = []

@@ -28,7 +28,7 @@ from aiokafka.protocol.types import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    Records = Mapping[str, Sequence[tuple[int, bytes]]]
+    Records = Mapping[str, Sequence[tuple[int, bytes | bytearray]]]
     """Record batches by topic: (partition, one batch)."""
 
 FEATURE = "transaction.version"

@@ -3,11 +3,12 @@
 It is not where there was no C compiler when Reengage was installed. Everything is then done without, to the same effect.
 """
 
-__all__ = ["IS_COMPILED", "Repeats", "Settled"]
+__all__ = ["IS_COMPILED", "Repeats", "Settled", "batches"]
 
 IS_COMPILED = True
 
 try:
+    from app.runtime.native import batches
     from app.runtime.native.repeats import Repeats
     from app.runtime.native.settled import Settled
 except ImportError:

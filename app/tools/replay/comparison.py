@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from aiokafka import TopicPartition
 
-    from app.runtime.hosting.fetched import Row
+    from app.runtime.hosting.record_batch import ReadRow
     from app.runtime.processor import Host
     from app.tools.replay.meter import Meter
 
@@ -118,7 +118,7 @@ class Comparison:
                 reached[place] = at
         meter.end()
 
-    def _keep(self, side: bytes, topic: str, rows: list[Row]) -> None:
+    def _keep(self, side: bytes, topic: str, rows: list[ReadRow]) -> None:
         if topic == MemberSnapshot.topic and not self._pages:
             return
         batch = WriteBatch(raw_mode=True)

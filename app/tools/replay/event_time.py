@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from app.domain.entity import Core, Deadlines, Entities
     from app.domain.playbook_set import PlaybookSet
     from app.runtime.hosting.brokers import Where
-    from app.runtime.hosting.producer import Row
+    from app.runtime.hosting.record_batch import Row
     from app.runtime.processor import Host
     from app.tools.replay.meter import Meter
     from app.tools.replay.options import Run

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 
     from app.runtime.hosting.brokers import Where
-    from app.runtime.hosting.producer import Row
+    from app.runtime.hosting.record_batch import Row
     from app.runtime.processor import Host, Processor
     from app.tools.replay.meter import Meter
     from app.tools.replay.options import Run

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from app.domain.crossings import JournalEntry
-    from app.runtime.hosting.fetched import Row
+    from app.runtime.hosting.record_batch import ReadRow
     from app.runtime.processor import Host
 
 BUFFERED_BYTES = 8 << 20
@@ -91,7 +91,7 @@ class Reading:
         self._places = {topic: where for where, topic in self._names.items()}
         self._starts = {self._places[topic]: offset for topic, offset in starts.items()}
         self._fetching = Fetching(host.client_options, None, None)
-        self._rows: dict[str, deque[Row]] = {topic: deque() for topic in starts}
+        self._rows: dict[str, deque[ReadRow]] = {topic: deque() for topic in starts}
         self._bytes = dict.fromkeys(starts, 0)
 
     async def start(self) -> None:

@@ -15,7 +15,7 @@ from app.wire.peek import peeker
 from app.wire.topics import INPUTS_IN_ORDER
 
 if TYPE_CHECKING:
-    from app.runtime.hosting.fetched import Row
+    from app.runtime.hosting.record_batch import ReadRow
     from app.runtime.processor import Host
     from app.tools.replay.meter import Meter
     from app.tools.replay.sorted_run import Spooled
@@ -91,7 +91,7 @@ class _Placing:
         self._peek = peeker(topic)
         self._until_ms = until_ms
 
-    def add(self, run: list[Spooled], number: int, rows: list[Row]) -> None:
+    def add(self, run: list[Spooled], number: int, rows: list[ReadRow]) -> None:
         """Add to a run those of a partition's rows that are not left out."""
         peek, rank, until_ms, append = self._peek, self._rank, self._until_ms, run.append
         for offset, appended_ms, key, value in rows:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from aiokafka import TopicPartition
 
-    from app.runtime.hosting.fetched import Row
+    from app.runtime.hosting.record_batch import ReadRow
 
 _WAIT_S = 0.5
 
@@ -21,7 +21,7 @@ class Swept(NamedTuple):
     """Some records of a partition, and the offset reached with them."""
 
     place: TopicPartition
-    rows: list[Row]
+    rows: list[ReadRow]
     reached: int
 
 

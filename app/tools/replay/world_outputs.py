@@ -15,7 +15,7 @@ from app.wire.topics import REROUTED
 
 if TYPE_CHECKING:
     from app.runtime.hosting.brokers import Where
-    from app.runtime.hosting.producer import Row
+    from app.runtime.hosting.record_batch import Row
     from app.runtime.processor import Host
     from app.tools.replay.sorted_run import Spooled
     from app.wire.bad_record import BadRecord

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
 
     from app.runtime.evidence import Evidence
-    from app.runtime.hosting.fetched import Row
+    from app.runtime.hosting.record_batch import ReadRow
     from tests.runtime.conftest import Kafka
 
 pytestmark = pytest.mark.broker
@@ -54,7 +54,7 @@ class Reader:
         self.quiet = TopicPartition(quiet, 0)
         assignor = make_assignor({"members": [busy, quiet]})
         self.fetching = Fetching(kafka.options, f"{kafka.prefix}group", assignor, **options)
-        self.rows: dict[TopicPartition, list[Row]] = {self.busy: [], self.quiet: []}
+        self.rows: dict[TopicPartition, list[ReadRow]] = {self.busy: [], self.quiet: []}
         self.size_bytes = 0
         self.drained: dict[TopicPartition, Evidence | None] = {self.busy: None, self.quiet: None}
         self.drained_after: dict[TopicPartition, int] = {}
@@ -227,7 +227,7 @@ class TestRows:
         async with AIOKafkaProducer(**kafka.options) as producer:
             await producer.send_and_wait(topic, b"1", partition=0)
         fetching.read(where, 7)
-        rows: list[Row] = []
+        rows: list[ReadRow] = []
         async with asyncio.timeout(20):
             while not rows:
                 await fetching.wait(0.1)

@@ -26,7 +26,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.record.memory_records import MemoryRecords
 
-from app.runtime.hosting import brokers, throttle
+from app.runtime.hosting import brokers, record_batch, throttle
 from app.runtime.hosting import producer as module
 from app.runtime.hosting.producer import Producer
 from app.runtime.hosting.transaction_requests import EndTransaction, Features, ProduceInTransaction
@@ -183,7 +183,7 @@ class TestSending:
     async def test_batches_of_a_partition_follow_one_another_by_sequence(
         self, cluster: Cluster, make: Make, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(module, "MAX_BATCH_BYTES", 150)
+        monkeypatch.setattr(record_batch, "MAX_BATCH_BYTES", 150)
         producer = make()
         assert (await producer.send({HERE: rows(20)}))[HERE] == 20
         await producer.send({HERE: rows(1)})
@@ -277,14 +277,14 @@ class TestSending:
         self, cluster: Cluster, make: Make, monkeypatch: pytest.MonkeyPatch
     ):
         """A second record batch of one log, in a transaction that is open meanwhile."""
-        monkeypatch.setattr(module, "MAX_BATCH_BYTES", 200)
+        monkeypatch.setattr(record_batch, "MAX_BATCH_BYTES", 200)
         cluster.throttle_time_ms = 6_000
         with pytest.raises(KafkaError, match="quota"):
             await make(timeout_ms=5_000).send({HERE: rows(50)})
         assert len(cluster.sent) == 1
 
     async def test_one_that_may_is(self, cluster: Cluster, make: Make, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(module, "MAX_BATCH_BYTES", 200)
+        monkeypatch.setattr(record_batch, "MAX_BATCH_BYTES", 200)
         cluster.throttle_time_ms = 1_000
         await make(timeout_ms=5_000).send({HERE: rows(50)})
         assert len(cluster.batches(HERE)) > 1
