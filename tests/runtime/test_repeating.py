@@ -283,6 +283,48 @@ def test_activities_come_out_the_same(
             player.close()
 
 
+@st.composite
+def spoilt(draw: st.DrawFn, whole: bytes) -> bytes:
+    """The bytes with a place or two cut, put in or replaced."""
+    found = bytearray(whole)
+    for _ in range(draw(st.integers(1, 2))):
+        at = draw(st.integers(0, len(found)))
+        end = draw(st.sampled_from((at, at + 1, len(found))))
+        found[at:end] = draw(st.one_of(st.just(b""), st.binary(max_size=3)))
+    return bytes(found)
+
+
+NAMES = (b"anna", b"\xff", b"\xed\xa0\x80", b"ann\xc3", b"zo\xc3\xab")
+"""Members' ids as bytes; not all are UTF-8."""
+
+
+@compiled
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@given(data=st.data())
+def test_what_is_no_activity_comes_out_the_same(make_players, codec, playbook_sets, data):
+    """Whatever its bytes are, between activities that repeat: a record is refused by the rules, or read as they read it."""
+    players = make_players(playbook_sets[0])
+    for number in range(10):
+        at_ms = START_MS + 10_000 * number
+        name = b"anna" if number % 2 == 0 else data.draw(st.sampled_from(NAMES))
+        activity = Activity(
+            event_id=f"e{number}",
+            member_id="anna",
+            occurred_at=at_ms,
+            type="article.read",
+            channel="APP",
+            attributes={"a": "b"},
+        )
+        value = codec.encode(activity).replace(b"\x08anna", bytes([2 * len(name)]) + name)
+        if number % 2:
+            value = data.draw(st.one_of(st.just(value), spoilt(value)))
+        line = InputRecord(at_ms, RANK["activity"], number, "activity", name, value)
+        by_rules, without = (player.decide([line]) for player in players)
+        assert without == by_rules
+    for player in players:
+        player.close()
+
+
 @compiled
 class TestASettledMember:
     """Which records are applied without the rules, and which of a member's own are left to them."""

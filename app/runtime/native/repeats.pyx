@@ -198,7 +198,8 @@ cdef class Repeats:
             return False
 
         # The member, and whether anything is due before the record.
-        found = PyDict_GetItem(young, PyUnicode_DecodeUTF8(<char *>member, member_size, NULL))
+        # No member has a name of what is no UTF-8, which is then for others to complain of.
+        found = PyDict_GetItem(young, PyUnicode_DecodeUTF8(<char *>member, member_size, "surrogateescape"))
         if found == NULL or type(<object>found) is not Settled:
             return False
         settled = <Settled>found
