@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import shutil
-from hashlib import blake2b
 from itertools import count, cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -193,7 +192,7 @@ def test_histories_come_out_the_same(tmp_path, make_players, files, history, rep
         if rnd.random() < 0.05:
             for player in players:
                 player.reopen()
-    assert (players[1].repeated > 0) == repeats
+    assert (players[1].repeated > 0) == (repeats and native.IS_COMPILED)
 
 
 @st.composite
@@ -405,11 +404,3 @@ class TestASettledMember:
         for number in range(10, 13):
             player.decide([self.activity(codec, 10_000 * number)])
         assert player.repeated == 2
-
-
-@compiled
-@given(st.binary(max_size=128))
-def test_ids_hash_as_they_do_elsewhere(text):
-    from app.runtime.native.repeats import hash_id
-
-    assert hash_id(text) == blake2b(text, digest_size=8).digest()

@@ -88,19 +88,25 @@ cdef inline bint look(const uint8_t *at, const uint8_t *end, Head *head) noexcep
 cdef inline const uint8_t *after(const uint8_t *at, const uint8_t *end) noexcept nogil:
     """The place after the value that begins here, NULL where it is not understood."""
     cdef Head head
-    cdef Py_ssize_t left
-    if not look(at, end, &head):
-        return NULL
-    at = head.items
-    if head.kind == PLAIN or head.kind == TEXT:
-        return at + head.count
-    left = head.count if head.kind == ARRAY else 2 * head.count
+    cdef Py_ssize_t left = 1
+    # Not by calling itself: a value may be nested deeper than a stack is.
     while left > 0:
-        at = after(at, end)
-        if at == NULL:
+        if not look(at, end, &head):
             return NULL
+        at = head.items
         left -= 1
+        if head.kind == ARRAY:
+            left += head.count
+        elif head.kind == MAP:
+            left += 2 * head.count
+        else:
+            at += head.count
     return at
+
+
+cdef inline bint is_instant(const uint8_t *at, const uint8_t *end) noexcept nogil:
+    """Whether a number of eight bytes begins here, none so large that adding a span to it would not fit."""
+    return end - at >= 9 and at[0] == 0xCF and at[1] < 0x40
 
 
 cdef inline bint is_text(const uint8_t *at, const uint8_t *end, bytes wanted) noexcept:

@@ -23,7 +23,7 @@ class Repeats:
         next_offset: the offset after the last record applied by it.
         history_seen: whether one of these was history when it was appended.
 
-    Raises ValueError for more re-engagers, or types, than it can serve.
+    Raises ValueError for more re-engagers, types or channels than it can serve, for a longer span, and for another kind of header.
     """
 
     time_ms: int
@@ -47,7 +47,10 @@ class Repeats:
     def encode(
         self, settled: Settled, parts: dict[bytes, bytes | None], applied: dict[str, int] | None, seen: bytes
     ) -> None:
-        """Put the member's parts among others, as `Store.encode` does; `seen` is `applied` in bytes."""
+        """Put the member's parts among others, as `Store.encode` does; `seen` is `applied` in bytes.
+
+        Raises ValueError where these are too many for their size to be stored.
+        """
     def run(
         self,
         records: Sequence[Any],

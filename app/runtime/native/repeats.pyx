@@ -24,9 +24,11 @@ cdef enum:
     MOST_TYPES = 64
     REMEMBERED_BYTES = 512
     HEADER_BYTES = 10
+    MOST_CHANNELS = 64
+    MOST_SEEN_BYTES = 0xFFFF
 
 
-def hash_id(text: bytes) -> bytes:
+def hash_id(bytes text not None):
     cdef uint8_t[ID_BYTES] digest
     if len(text) > 128:
         raise ValueError("up to 128 bytes")
@@ -42,6 +44,10 @@ cdef inline bint holds(const uint8_t *ids, Py_ssize_t size, Py_ssize_t start, co
             return True
         place += ID_BYTES
     return False
+
+
+# No instant of a settled member is as large (`msgpack.is_instant`), so that their sum fits.
+cdef int64_t MOST_MS = 1 << 62
 
 
 cdef struct Kind:
@@ -62,8 +68,7 @@ cdef class Repeats:
     cdef readonly int64_t next_offset
     cdef readonly bint history_seen
     cdef Settling how
-    cdef bytes header, page_header, topic_of_applied
-    cdef tuple part_keys
+    cdef bytes header, page_header, head_key, ids_key
     cdef object topic
     cdef list texts
     cdef Kind[MOST_TYPES] kinds
@@ -71,14 +76,19 @@ cdef class Repeats:
     cdef bint once
     cdef int64_t grace_ms, rest_ms, oldest_ms, latest_ms, future_ms, history_lag_ms
 
-    def __init__(self, layout, moves, wire, times, bint once):
+    def __cinit__(self, layout, moves, wire, times, bint once):
         cdef int number, each
+        cdef bytes text
         self.how = make_settling(layout)
         if len(moves) > MOST_TYPES:
             raise ValueError("too many types of activity")
         self.topic, self.header, self.page_header = wire.topic, wire.header, wire.page_header
         self.channel_count, self.app = wire.channels, wire.app
-        self.part_keys = wire.part_keys
+        self.head_key, self.ids_key = wire.part_keys
+        if len(self.header) != HEADER_BYTES or not self.page_header:
+            raise ValueError("records begin otherwise")
+        if not 0 < self.channel_count <= MOST_CHANNELS:
+            raise ValueError("too many channels")
         self.grace_ms, self.rest_ms = times.grace_ms, times.rest_ms
         self.oldest_ms, self.latest_ms, self.future_ms = times.oldest_ms, times.latest_ms, times.future_ms
         self.history_lag_ms = times.history_lag_ms
@@ -88,35 +98,44 @@ cdef class Repeats:
         for number, (text, found) in enumerate(moves):
             self.texts.append(text)
             self.kinds[number].text = <const uint8_t *>PyBytes_AS_STRING(text)
-            self.kinds[number].size = PyBytes_GET_SIZE(text)
+            self.kinds[number].size = len(text)
+            if len(found) > MOST_TRACKS:
+                raise ValueError("too many re-engagers")
             self.kinds[number].moves = len(found)
             for each, (track, channels, after_ms) in enumerate(found):
+                if not 0 <= track < self.how.count:
+                    raise ValueError("no such re-engager")
+                if not 0 <= after_ms < MOST_MS:
+                    raise ValueError("too long a span")
                 self.kinds[number].track[each] = track
                 self.kinds[number].channels[each] = channels
                 self.kinds[number].after_ms[each] = after_ms
 
-    def settle(self, str key, bytes part, int moved, page_rest, older):
+    def settle(self, str key not None, bytes part not None, int moved, page_rest, older):
         self.how.moved = moved
         return settle(key, <const uint8_t *>PyBytes_AS_STRING(part), PyBytes_GET_SIZE(part), self.how, page_rest, older)
 
-    def encode(self, Settled settled, dict parts, applied, bytes seen):
+    def encode(self, Settled settled not None, dict parts not None, applied, bytes seen not None):
         cdef bytes name = settled.key.encode()
-        cdef bytes head_key = <bytes>self.part_keys[0] + name
+        cdef bytes head_key = self.head_key + name
         cdef bytes made
         cdef uint8_t *at
         cdef Py_ssize_t seen_size = PyBytes_GET_SIZE(seen)
+        if seen_size > MOST_SEEN_BYTES:
+            raise ValueError("seen has two bytes for its size")
+        made = settled._part(10, <const uint8_t *>PyBytes_AS_STRING(seen), seen_size)
         if settled.older_changed:
             parts.pop(head_key, None)
-            parts[<bytes>self.part_keys[1] + name] = b"\x01" + settled.older
+            parts[self.ids_key + name] = b"\x01" + settled.older
             settled.older_changed = False
         settled.applied = applied
-        made = settled._part(10, <const uint8_t *>PyBytes_AS_STRING(seen), seen_size)
         at = <uint8_t *>PyBytes_AS_STRING(made)
         put_be(at, settled.indexed_due_ms)
         at[8] = <uint8_t>(seen_size >> 8)
         at[9] = <uint8_t>(seen_size & 0xFF)
         parts[head_key] = made
 
+    @cython.boundscheck(True)
     def run(
         self, records, Py_ssize_t at, Py_ssize_t end, dict young, dict kept, dict changed, dict pages,
         int64_t time_ms, int64_t mark_ms, int64_t first_due_ms,
@@ -157,6 +176,7 @@ cdef class Repeats:
         cdef int channel, each, track, place
         cdef Kind *kind = NULL
         cdef Settled settled
+        cdef bytes older
         cdef bint in_app_moves = False
         cdef PyObject *found
         cdef PyObject *known
@@ -194,7 +214,7 @@ cdef class Repeats:
         if after_attributes(at, end) != end:
             return False
         appended_ms = record.appended_ms
-        if not self.oldest_ms <= at_ms <= self.latest_ms or at_ms > appended_ms + self.future_ms:
+        if not self.oldest_ms <= at_ms <= self.latest_ms or at_ms - self.future_ms > appended_ms:
             return False
 
         # The member, and whether anything is due before the record.
@@ -203,6 +223,8 @@ cdef class Repeats:
         if found == NULL or type(<object>found) is not Settled:
             return False
         settled = <Settled>found
+        if settled.body == NULL:
+            return False
         time_ms = at_ms if at_ms > self.time_ms else self.time_ms
         if first_due_ms <= time_ms - self.grace_ms:
             return False
@@ -261,7 +283,12 @@ cdef class Repeats:
                 if get_be(settled.body + settled.snapshot_at) + self.rest_ms > at_ms:
                     return False
 
-        # All is known: from here on the record is applied.
+        # All is known: the record is applied, first what may want for memory, then what cannot fail.
+        older = self._spill(settled, digest)
+        if in_app_moves:
+            PyDict_SetItem(pages, settled.key, self._page(settled, key, at_ms))
+        PyDict_SetItem(kept, settled.key, settled)
+        PyDict_SetItem(changed, settled.key, settled)
         put_be(settled.body + settled.now_at, at_ms)
         for each in range(kind.moves):
             if kind.channels[each] >> channel & 1:
@@ -271,11 +298,14 @@ cdef class Repeats:
         if in_app_moves:
             put_be(settled.body + settled.in_app_at, at_ms)
             put_be(settled.body + settled.snapshot_at, at_ms)
-            PyDict_SetItem(pages, settled.key, self._page(settled, key, at_ms))
-        self._remember(settled, digest)
+        settled.ids_size += ID_BYTES
+        if older is not None:
+            settled.older = older
+            settled.older_changed = True
+            settled.has_older = True
+            settled.body[settled.older_at] = 0xC3
+            settled.ids_size = 0
         settled.has_repeated = True
-        PyDict_SetItem(kept, settled.key, settled)
-        PyDict_SetItem(changed, settled.key, settled)
         return self._pass_over(time_ms, offset, appended_ms, at_ms)
 
     cdef bint _pass_over(self, int64_t time_ms, int64_t offset, int64_t appended_ms, int64_t at_ms) noexcept:
@@ -286,20 +316,14 @@ cdef class Repeats:
             self.history_seen = True
         return True
 
-    cdef int _remember(self, Settled settled, const uint8_t *digest) except -1:
+    cdef bytes _spill(self, Settled settled, const uint8_t *digest):
+        """Put the id behind the newest; if that makes them too many, returns the older ids with all of them. `ids_size` stays."""
         cdef bytes older
         memcpy(settled.ids + settled.ids_size, digest, ID_BYTES)
-        settled.ids_size += ID_BYTES
-        if settled.ids_size == TAIL_BYTES:
-            older = PyBytes_FromStringAndSize(<char *>settled.ids, TAIL_BYTES)
-            if settled.older is not None:
-                older = (settled.older + older)[-REMEMBERED_BYTES:]
-            settled.older = older
-            settled.older_changed = True
-            settled.has_older = True
-            settled.body[settled.older_at] = 0xC3
-            settled.ids_size = 0
-        return 0
+        if settled.ids_size + ID_BYTES < TAIL_BYTES:
+            return None
+        older = PyBytes_FromStringAndSize(<char *>settled.ids, TAIL_BYTES)
+        return older if settled.older is None else (settled.older + older)[-REMEMBERED_BYTES:]
 
     cdef bytes _page(self, Settled settled, bytes key, int64_t at_ms):
         """The member's page, of which only the instant and the last activity are new."""

@@ -16,7 +16,7 @@ cdef struct Track:
 
 
 cdef class Settling:
-    cdef int now, timers, recent, older_ids, snapshot, last_in_app, states, last
+    cdef int now, timers, recent, older_ids, snapshot, last_in_app, states, last, fields
     cdef int count, moved
     cdef tuple names
     cdef bytes timer
@@ -25,7 +25,7 @@ cdef class Settling:
 cdef class Settled:
     cdef readonly str key
     cdef public int64_t indexed_due_ms
-    cdef public object applied
+    cdef public dict applied
     cdef readonly bytes page_rest
     cdef readonly bytes older
     cdef readonly bint older_changed

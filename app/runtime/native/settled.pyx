@@ -2,12 +2,12 @@
 """See settled.pyi."""
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport uint8_t
 from libc.string cimport memcpy
 
-from app.runtime.native.msgpack cimport ARRAY, MAP, Head, after, is_text, look
+from app.runtime.native.msgpack cimport ARRAY, MAP, Head, after, is_instant, is_text, look
 
 NEVER_MS = 0x7FFFFFFFFFFFFFFF
 
@@ -22,6 +22,9 @@ cdef class Settling:
 cdef class Settled:
     """See settled.pyi."""
 
+    def __init__(self):
+        raise TypeError("Repeats.settle makes these")
+
     def __dealloc__(self):
         PyMem_Free(self.body)
 
@@ -35,6 +38,8 @@ cdef class Settled:
         if seen_size:
             memcpy(at, seen, seen_size)
             at += seen_size
+        if self.body == NULL:
+            raise ValueError("not made by Repeats.settle")
         memcpy(at, self.body, self.ids_at)
         at += self.ids_at
         at[0] = 0xC4
@@ -57,26 +62,33 @@ cdef class Settled:
             self.tracks[number].timer = -1
         if size < 2 or part[0] != 1 or not look(part + 1, end, &head) or head.kind != ARRAY:
             return False
+        # With a field missing, its place would be that of the version.
+        if head.count < how.fields:
+            return False
         at = head.items
         for number in range(head.count):
+            if at == end:
+                return False
             if number == how.now:
-                if at[0] != 0xCF:
+                if not is_instant(at, end):
                     return False
                 self.now_at = at + 1 - part
             elif number == how.timers:
                 if not self._place_timers(at, end, part, how):
                     return False
             elif number == how.recent:
-                if at[0] != 0xC4 or at[1] >= TAIL_BYTES or at[1] % ID_BYTES:
+                if end - at < 2 or at[0] != 0xC4 or at[1] >= TAIL_BYTES or at[1] % ID_BYTES:
                     return False
                 ids, ids_end = at, at + 2 + at[1]
             elif number == how.older_ids:
+                if at[0] != 0xC2 and at[0] != 0xC3:
+                    return False
                 self.older_at = at - part
                 self.has_older = at[0] == 0xC3
             elif number == how.snapshot:
-                self.snapshot_at = at + 1 - part if at[0] == 0xCF else 0
+                self.snapshot_at = at + 1 - part if is_instant(at, end) else 0
             elif number == how.last_in_app:
-                self.in_app_at = at + 1 - part if at[0] == 0xCF else 0
+                self.in_app_at = at + 1 - part if is_instant(at, end) else 0
             elif number == how.states:
                 if not self._place_states(at, end, part, how):
                     return False
@@ -120,23 +132,26 @@ cdef class Settled:
         at = head.items
         self.timers = <int>head.count
         for number in range(head.count):
-            if not look(at, end, &timer) or timer.kind != ARRAY or timer.count != 4 or timer.items[0] != 0xCF:
+            if not look(at, end, &timer) or timer.kind != ARRAY or timer.count != 4:
+                return False
+            at = after(at, end)
+            if at == NULL or not is_instant(timer.items, end):
                 return False
             self.due_at[number] = timer.items + 1 - part
             item = timer.items + 9
-            if is_text(item, end, how.timer):
-                item = after(item, end)
-                for track in range(how.count):
-                    if is_text(item, end, <bytes>how.names[track]) and after(item, end)[0] == 0xA0:
-                        self.tracks[track].timer = <int>number
-            at = after(at, end)
-            if at == NULL:
-                return False
+            if not is_text(item, end, how.timer):
+                continue
+            # Of four values that are all there: its name, whose it is, and what it is for, which is nothing.
+            item = after(item, end)
+            for track in range(how.count):
+                if is_text(item, end, <bytes>how.names[track]) and after(item, end)[0] == 0xA0:
+                    self.tracks[track].timer = <int>number
         return True
 
     cdef bint _place_states(self, const uint8_t *at, const uint8_t *end, const uint8_t *part, Settling how):
         cdef Head head, state
         cdef const uint8_t *item
+        cdef const uint8_t *following
         cdef Py_ssize_t number, field
         cdef int track
         if not look(at, end, &head) or head.kind != MAP:
@@ -146,6 +161,9 @@ cdef class Settled:
             item = after(at, end)
             if item == NULL:
                 return False
+            following = after(item, end)
+            if following == NULL:
+                return False
             for track in range(how.count):
                 if how.moved >> track & 1 and is_text(at, end, <bytes>how.names[track]):
                     if not look(item, end, &state) or state.kind != ARRAY or state.count <= how.last:
@@ -153,14 +171,10 @@ cdef class Settled:
                     item = state.items
                     for field in range(how.last):
                         item = after(item, end)
-                        if item == NULL:
-                            return False
-                    if item[0] == 0xCF:
+                    if is_instant(item, end):
                         self.tracks[track].last_at = item + 1 - part
                     break
-            at = after(after(at, end), end)
-            if at == NULL:
-                return False
+            at = following
         return True
 
 
@@ -169,15 +183,28 @@ cdef Settling make_settling(layout):
     how.now, how.timers, how.recent, how.older_ids = layout.now, layout.timers, layout.recent, layout.older_ids
     how.snapshot, how.last_in_app, how.states = layout.snapshot, layout.last_in_app, layout.states
     how.last, how.timer, how.names = layout.last, layout.timer, tuple(layout.playbooks)
+    if how.timer is None or not all([type(name) is bytes for name in how.names]):
+        raise TypeError("names are bytes")
+    how.fields = 1 + max(
+        how.now, how.timers, how.recent, how.older_ids, how.snapshot, how.last_in_app, how.states
+    )
     how.count = len(how.names)
     if how.count > MOST_TRACKS:
         raise ValueError("too many re-engagers")
     return how
 
 
+cdef bint _is_rest(bytes rest):
+    """Whether it is what `pages.PageEncoder` keeps of a page: a size, so many bytes, and others."""
+    cdef const uint8_t *at = <const uint8_t *>PyBytes_AS_STRING(rest)
+    return PyBytes_GET_SIZE(rest) > at[0]
+
+
 cdef Settled settle(str key, const uint8_t *part, Py_ssize_t size, Settling how, page_rest, older):
     """The member of this part 0, or None; see settled.pyi."""
     cdef Settled settled = Settled.__new__(Settled)
+    if page_rest is not None and not _is_rest(page_rest):
+        return None
     settled.key = key
     settled.indexed_due_ms = NEVER_MS
     settled.page_rest = page_rest
