@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 setup: $(VENV)/.ready
 
 # Installing compiles what is compiled, where there is a C compiler.
-$(VENV)/.ready: pyproject.toml hatch_build.py $(shell find app -name '*.pyx')
+$(VENV)/.ready: pyproject.toml hatch_build.py $(shell find app -name '*.pyx' -o -name '*.pxd')
 	@test -n "$(PYTHON)" || { echo "Reengage needs Python 3.11, 3.12 or 3.13 on the PATH."; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
