@@ -21,6 +21,7 @@ from app.domain.errors import UserError, UserErrors
 from app.playbooks.loader import load_playbooks
 from app.runtime.hosting.app import App
 from app.runtime.hosting.loop import Loop
+from app.runtime.native import IS_COMPILED
 from app.runtime.processor import Host
 from app.runtime.refusals import REFUSALS
 from app.service import garbage
@@ -90,6 +91,7 @@ async def _serve(
         loop.add_signal_handler(number, stop.set)
     await app.start()
     log.info("worker of %s started, web on %s:%s", host.application, app.conf.web_host, app.conf.web_port)
+    report_compiled()
     looking = asyncio.create_task(garbage.look_for_cycles(), name="garbage")
     try:
         return await _until_done(app, stop, until_drained=until_drained)
@@ -175,6 +177,15 @@ def _usable(port: int) -> int:
             hint = "name another one, or leave --port out for a free one"
             raise UserError("port-not-free", f"--port {port}", error.strerror or str(error), hint) from error
     return port
+
+
+def report_compiled() -> None:
+    """Say in the log, once, that the compiled parts are missing: nobody misses them but by the time things take."""
+    if not IS_COMPILED:
+        log.info(
+            "the compiled parts are missing, so the rules apply every record, to the same effect but slower; "
+            "install a C compiler, then Reengage again"
+        )
 
 
 def report_restore(partition: Partition, done: int, total: int) -> None:
