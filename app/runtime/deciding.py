@@ -282,11 +282,11 @@ class Decider:
     ) -> int:
         """Apply the activities that repeat, from `at` on; returns the place of the first record that is none."""
         engine = self._engine
-        reached = self._store.repeat(records, at, outputs.pages, engine.time_ms, engine.mark[0])
+        reached, history_seen = self._store.repeat(records, at, outputs.pages, engine.time_ms, engine.mark[0])
         if reached > at:
             repeating = self._store.repeating
             offsets[Activity.topic] = repeating.next_offset
-            self._applier.history_seen |= repeating.history_seen
+            self._applier.history_seen |= history_seen
             # Nobody is due by then.
             engine.move_time(repeating.time_ms)
         return reached

@@ -139,20 +139,22 @@ class Store(Generic[E]):
 
     def repeat(
         self, records: Sequence[InputRecord], at: int, pages: dict[str, Any], time_ms: int, mark_ms: int
-    ) -> int:
-        """Apply records from `at` on, as long as they are activities that repeat; returns the place of the first that is not.
+    ) -> tuple[int, bool]:
+        """Apply records from `at` on, as long as they are activities that repeat.
 
-        See `Repeating.run`, which then says how far the partition is.
+        Returns the place of the first that is not, and whether one of those applied was history when it was appended. See
+        `Repeating.run`, which then says how far the partition is.
         """
         first = self.deadlines.first()
         first_due_ms = NEVER_MS if first is None else first[0]
-        repeating, memory = self.repeating, self._memory
+        repeating, memory, history_seen = self.repeating, self._memory, False
         while True:
             at = repeating.run(records, at, memory, pages, time_ms, mark_ms, first_due_ms)
+            history_seen |= repeating.history_seen
             if at == len(records) or not memory.meet_settled(
                 (records[at].key or b"").decode(errors="replace")
             ):
-                return at
+                return at, history_seen
             time_ms = repeating.time_ms
 
     def encode(self, applied: dict[str, int] | None = None) -> dict[bytes, bytes | None]:

@@ -404,3 +404,60 @@ class TestASettledMember:
         for number in range(10, 13):
             player.decide([self.activity(codec, 10_000 * number)])
         assert player.repeated == 2
+
+
+@compiled
+class TestTheSame:
+    """What came out differently once, or would if one of the conditions in `repeats.pyx` were not there."""
+
+    @pytest.fixture
+    def players(self, make_players, playbook_sets) -> list[Player]:
+        self.offsets = count()
+        players: list[Player] = make_players(playbook_sets[0])
+        return players
+
+    def activity(self, codec: Codec, at_ms: int, *, lag_ms: int = 0, **changes: Any) -> InputRecord:
+        offset = next(self.offsets)
+        fields = {
+            "event_id": f"e{offset}",
+            "member_id": "anna",
+            "type": "article.read",
+            "channel": "APP",
+            **changes,
+        }
+        activity = Activity(occurred_at=START_MS + at_ms, **fields)
+        return InputRecord(
+            START_MS + at_ms + lag_ms,
+            RANK["activity"],
+            offset,
+            "activity",
+            activity.member_id.encode(),
+            codec.encode(activity),
+        )
+
+    @staticmethod
+    def decide(players: list[Player], *batch: InputRecord) -> Applied:
+        by_rules, without = (player.decide(list(batch)) for player in players)
+        assert without == by_rules
+        return without
+
+    def test_a_member_whose_id_is_no_utf_8_is_left_to_the_rules(self, players, codec):
+        """They write a dead letter; an error here would end the worker, again and again."""
+        self.decide(players, self.activity(codec, 0))
+        record = self.activity(codec, 10_000)
+        spoilt = msgspec.structs.replace(
+            record, key=b"ann\xff", value=record.value.replace(b"anna", b"ann\xff")
+        )
+        applied = self.decide(players, spoilt, self.activity(codec, 20_000))
+        assert ("p-dead-letter", 0) in applied.outputs
+        assert players[1].repeated == 1
+
+    def test_history_is_noted_that_comes_before_a_member_not_met_lately(self, players, codec, monkeypatch):
+        """Such a member begins a new run among the records, in which no history need be."""
+        monkeypatch.setattr(remembered, "CACHED_ENTITIES", 4)
+        for member in ("anna", "ben", "cleo"):
+            self.decide(players, self.activity(codec, 0, member_id=member))
+        history = self.activity(codec, 10_000, lag_ms=HOUR_MS, member_id="cleo")
+        live = self.activity(codec, HOUR_MS + 10_000, member_id="anna")
+        assert self.decide(players, history, live).history_seen
+        assert players[1].repeated == 2
