@@ -694,6 +694,17 @@ class TestTheSame:
         self.decide(players, self.activity(codec, at_ms + 60_000))
         self.decide(players, self.activity(codec, at_ms + 120_000, channel="EMAIL"))
 
+    def test_of_a_re_engagers_timers_that_of_inactivity_moves(self, make_players, tmp_path, codec):
+        """Not that of a request nobody has answered, be it due before or after the other."""
+        files = {"one.toml": 'kind = "reengager"\ntransfer.managed = false\ntransfer.max_lag = "200h"\n'}
+        self.offsets = count()
+        players = make_players(load_playbooks(Path(write_files(tmp_path / "playbooks", files))))
+        self.decide(players, self.activity(codec, 0))
+        self.decide(players, self.activity(codec, 10_000, type="setup.completed"))
+        for hours in 1, 2, 30, 48, 72, 96:
+            self.decide(players, self.activity(codec, hours * HOUR_MS))
+        assert players[1].repeated == 4
+
     def test_an_id_is_forgotten_after_64_others(self, players, codec):
         """At every length of the newest ids: then, and not before, it is applied again."""
         rnd = random.Random(0)
