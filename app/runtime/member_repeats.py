@@ -33,8 +33,15 @@ if TYPE_CHECKING:
     from app.runtime.repeating import Repeating
     from app.wire.codec import Codec
 
-ACTIVITY_FIELDS = ("event_id", "member_id", "occurred_at", "type", "channel", "attributes")
-"""The fields of an activity's schema, in its order, that `repeats.pyx` reads."""
+ACTIVITY_FIELDS = {
+    "event_id": "string",
+    "member_id": "string",
+    "occurred_at": "long",
+    "type": "string",
+    "channel": "enum",
+    "attributes": ["null", "string", "long", "double", "boolean"],
+}
+"""The fields of an activity's schema, in its order, as `repeats.pyx` reads them; of the map what its values may be."""
 
 
 class Layout(NamedTuple):
@@ -137,9 +144,15 @@ class MemberRepeats:
 
     def wake(self, settled: Settled, read: Callable[[int], bytes | None]) -> Member:
         """See `Repeating`."""
+        hot: bytes | None = settled.part()
 
         def read_or_take(part: int) -> bytes | None:
-            return settled.part() if part == HOT_PART else read(part)
+            # Given away once: the member may keep this reader for its other parts.
+            nonlocal hot
+            if part != HOT_PART:
+                return read(part)
+            taken, hot = hot, None
+            return taken
 
         member = self._core.load(settled.key, read_or_take)
         if member is None:
@@ -195,10 +208,12 @@ def _channels(codec: Codec) -> list[str]:
 
 
 def _wire(codec: Codec) -> Wire | None:
-    """None where a schema has grown fields that are not known there."""
-    names = tuple(field["name"] for field in codec.schema(Activity.topic).source["fields"])
+    """None where a schema is another than is known there."""
+    fields = [
+        (field["name"], _kind(field["type"])) for field in codec.schema(Activity.topic).source["fields"]
+    ]
     page_header = codec.page_encoder().before_id
-    if names != ACTIVITY_FIELDS or page_header is None:
+    if fields != list(ACTIVITY_FIELDS.items()) or page_header is None:
         return None
     channels = _channels(codec)
     return Wire(
@@ -209,3 +224,8 @@ def _wire(codec: Codec) -> Wire | None:
         page_header=page_header,
         part_keys=(part_key(HOT_PART, ""), part_key(IDS_PART, "")),
     )
+
+
+def _kind(schema: Any) -> Any:
+    """The type of a field, without what does not matter for its bytes."""
+    return schema.get("values", schema["type"]) if isinstance(schema, dict) else schema

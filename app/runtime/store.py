@@ -145,9 +145,11 @@ class Store(Generic[E]):
         Returns the place of the first that is not, and whether one of those applied was history when it was appended. See
         `Repeating.run`, which then says how far the partition is.
         """
+        repeating, memory, history_seen = self.repeating, self._memory, False
+        if not repeating.types:
+            return at, False
         first = self.deadlines.first()
         first_due_ms = NEVER_MS if first is None else first[0]
-        repeating, memory, history_seen = self.repeating, self._memory, False
         while True:
             at = repeating.run(records, at, memory, pages, time_ms, mark_ms, first_due_ms)
             history_seen |= repeating.history_seen

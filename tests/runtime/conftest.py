@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,14 +13,17 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
 from app.domain.entity import NEVER_MS, Entity
+from app.playbooks.loader import DEFAULTS, load_playbooks
 from app.runtime.processor import Host
 from app.wire.codec import Codec
 from app.wire.topics import RANK, load_topics
+from tests.integration.history import write_files
+from tests.runtime.repeating import TWO, Player
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
-    from pathlib import Path
 
+    from app.domain.playbook_set import PlaybookSet
     from app.domain.sink import Sink
 
 PARTITIONS = 4
@@ -193,3 +198,29 @@ async def kafka(broker: str, topic_prefix: str) -> AsyncIterator[Kafka]:
     await kafka.start()
     yield kafka
     await kafka.stop()
+
+
+@pytest.fixture
+def make_players(make_host: Callable[..., Host], tmp_path: Path) -> Callable[..., list[Player]]:
+    """Two players of the same playbooks: one has the rules apply everything, one what repeats without them."""
+    runs = count()
+
+    def make(playbooks: PlaybookSet, **changes: Any) -> list[Player]:
+        run = next(runs)
+        players = []
+        for repeats in (False, True):
+            host = make_host(partitions=dict.fromkeys(load_topics(), 1), repeats=repeats, **changes)
+            players.append(Player(host, tmp_path / f"{run}-{repeats}", playbooks))
+        return players
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def playbook_sets(tmp_path_factory: pytest.TempPathFactory) -> list[PlaybookSet]:
+    folder = tmp_path_factory.mktemp("sets")
+    return [
+        load_playbooks(Path(write_files(folder / "one", {"one.toml": 'kind = "reengager"\n'}))),
+        load_playbooks(Path(write_files(folder / "two", TWO))),
+        load_playbooks(DEFAULTS),
+    ]

@@ -13,6 +13,7 @@ try:
     from app.runtime.native.settled import Settled
 except ImportError:
     IS_COMPILED = False
+    batches = None  # type: ignore[assignment]
 
     class Settled:  # type: ignore[no-redef]
         """No entity is."""
