@@ -43,18 +43,21 @@ cdef inline const uint8_t *read_text(
     return at + 1 + count
 
 
+cdef inline bint is_ascii(const uint8_t *text, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t place
+    for place in range(size):
+        if text[place] & 0x80:
+            return False
+    return True
+
+
 cdef inline const uint8_t *after_text(const uint8_t *at, const uint8_t *end) noexcept nogil:
     """The place after an Avro string of ASCII: whether other bytes are UTF-8 is for others to say."""
     cdef int64_t size
     at = read_long(at, end, &size)
     if at == NULL or size < 0 or end - at < size:
         return NULL
-    while size:
-        if at[0] & 0x80:
-            return NULL
-        at += 1
-        size -= 1
-    return at
+    return at + size if is_ascii(at, size) else NULL
 
 
 cdef inline const uint8_t *after_attributes(const uint8_t *at, const uint8_t *end) noexcept nogil:

@@ -13,16 +13,15 @@ from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
-from app.runtime.native.avro cimport after_attributes, put_long, read_long, read_text
+from app.runtime.native.avro cimport after_attributes, is_ascii, put_long, read_long, read_text
 from app.runtime.native.blake2b cimport blake2b_8
 from app.runtime.native.msgpack cimport get_be, put_be
 from app.runtime.native.settled cimport (
-    ID_BYTES, MOST_TIMERS, MOST_TRACKS, TAIL_BYTES, Settled, Settling, make_settling, settle
+    ID_BYTES, MOST_TIMERS, MOST_TRACKS, Settled, Settling, Track, make_settling, settle
 )
 
 cdef enum:
     MOST_TYPES = 64
-    REMEMBERED_BYTES = 512
     HEADER_BYTES = 10
     MOST_CHANNELS = 64
     MOST_SEEN_BYTES = 0xFFFF
@@ -34,16 +33,6 @@ def hash_id(bytes text not None):
         raise ValueError("up to 128 bytes")
     blake2b_8(<const uint8_t *>PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text), digest)
     return PyBytes_FromStringAndSize(<char *>digest, ID_BYTES)
-
-
-cdef inline bint holds(const uint8_t *ids, Py_ssize_t size, Py_ssize_t start, const uint8_t *wanted) noexcept nogil:
-    """Whether the id is among ids of 8 bytes each, from `start` on or after."""
-    cdef Py_ssize_t place = (start + ID_BYTES - 1) // ID_BYTES * ID_BYTES
-    while place + ID_BYTES <= size:
-        if memcmp(ids + place, wanted, ID_BYTES) == 0:
-            return True
-        place += ID_BYTES
-    return False
 
 
 # No instant of a settled member is as large (`msgpack.is_instant`), so that their sum fits.
@@ -60,9 +49,27 @@ cdef struct Kind:
     int64_t[MOST_TRACKS] after_ms
 
 
+cdef struct Read:
+    # An activity as read, and where it lies in its log.
+    const uint8_t *event
+    Py_ssize_t event_size
+    int64_t at_ms, appended_ms, offset
+    const Kind *kind
+    int channel
+
+
+cdef struct Plan:
+    # What an activity moves: the partition's time, the member's ids, timers and page, and each re-engager's last activity.
+    int64_t time_ms
+    uint8_t[ID_BYTES] digest
+    int64_t[MOST_TIMERS] dues
+    int64_t[MOST_TRACKS] last_ms
+    bint moves_page
+
+
 @cython.final
 cdef class Repeats:
-    """See settled.pyi."""
+    """See repeats.pyi."""
 
     cdef readonly int64_t time_ms
     cdef readonly int64_t next_offset
@@ -162,168 +169,159 @@ cdef class Repeats:
         int64_t mark_ms, int64_t first_due_ms,
     ) except -1:
         """Apply one record, or leave it untouched: False."""
+        cdef Read read
+        cdef Plan plan
+        cdef Settled settled
+        cdef bytes older
+        cdef PyObject *found
+        read.offset, read.appended_ms = record.offset, record.appended_ms
+        if not self._read(key, value, &read):
+            return False
+        # No member has a name of what is no UTF-8, which is then for others to complain of.
+        found = PyDict_GetItem(
+            young, PyUnicode_DecodeUTF8(PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key), "surrogateescape")
+        )
+        if found == NULL or type(<object>found) is not Settled:
+            return False
+        settled = <Settled>found
+        plan.time_ms = read.at_ms if read.at_ms > self.time_ms else self.time_ms
+        if settled.body == NULL or first_due_ms <= plan.time_ms - self.grace_ms:
+            return False
+        if plan.time_ms - self.grace_ms + 1 > mark_ms:
+            mark_ms = plan.time_ms - self.grace_ms + 1
+        blake2b_8(read.event, read.event_size, plan.digest)
+        if self._has_seen(settled, &read) or settled.holds_id(plan.digest):
+            self._done(&read, &plan)
+            return True
+        if not self._plan(settled, &read, mark_ms, &plan):
+            return False
+        # All is known: the record is applied, first what may want for memory, then what cannot fail.
+        older = settled.spilt(plan.digest)
+        if plan.moves_page:
+            PyDict_SetItem(pages, settled.key, self._page(settled, key, read.at_ms))
+        PyDict_SetItem(kept, settled.key, settled)
+        PyDict_SetItem(changed, settled.key, settled)
+        self._move(settled, &read, &plan)
+        settled.remember(older)
+        self._done(&read, &plan)
+        return True
+
+    cdef bint _read(self, bytes key, bytes value, Read *read) noexcept:
+        """The activity in these bytes, if it is one that may repeat, in its own schema, and of this key."""
         cdef const uint8_t *at = <const uint8_t *>PyBytes_AS_STRING(value)
         cdef const uint8_t *end = at + PyBytes_GET_SIZE(value)
         cdef const uint8_t *text
-        cdef const uint8_t *member
-        cdef const uint8_t *event
-        cdef Py_ssize_t size, member_size, event_size
-        cdef int64_t at_ms, number, time_ms, appended_ms, now_ms, offset
-        cdef int64_t last_ms, latest_ms, in_app_ms = 0
-        cdef int64_t[MOST_TRACKS] new_last
-        cdef int64_t[MOST_TIMERS] dues
-        cdef uint8_t[ID_BYTES] digest
-        cdef int channel, each, track, place
-        cdef Kind *kind = NULL
-        cdef Settled settled
-        cdef bytes older
-        cdef bint in_app_moves = False
-        cdef PyObject *found
-        cdef PyObject *known
-
-        # The record, in its own schema's bytes.
+        cdef Py_ssize_t size
+        cdef int64_t number
         if end - at < HEADER_BYTES or memcmp(at, PyBytes_AS_STRING(self.header), HEADER_BYTES) != 0:
             return False
-        at = read_text(at + HEADER_BYTES, end, &event, &event_size)
-        if at == NULL:
+        at = read_text(at + HEADER_BYTES, end, &read.event, &read.event_size)
+        if at == NULL or not is_ascii(read.event, read.event_size):
             return False
-        for size in range(event_size):
-            if event[size] & 0x80:
-                return False
-        at = read_text(at, end, &member, &member_size)
-        if at == NULL or member_size != PyBytes_GET_SIZE(key):
+        at = read_text(at, end, &text, &size)
+        if at == NULL or size != PyBytes_GET_SIZE(key) or memcmp(text, PyBytes_AS_STRING(key), size) != 0:
             return False
-        if memcmp(member, PyBytes_AS_STRING(key), member_size) != 0:
-            return False
-        at = read_long(at, end, &at_ms)
+        at = read_long(at, end, &read.at_ms)
         if at == NULL:
             return False
         at = read_text(at, end, &text, &size)
         if at == NULL:
             return False
-        for each in range(self.kind_count):
-            if self.kinds[each].size == size and memcmp(self.kinds[each].text, text, size) == 0:
-                kind = &self.kinds[each]
-                break
-        if kind == NULL:
+        read.kind = self._kind(text, size)
+        if read.kind == NULL:
             return False
         at = read_long(at, end, &number)
-        if at == NULL or not 0 <= number < self.channel_count:
+        if at == NULL or not 0 <= number < self.channel_count or after_attributes(at, end) != end:
             return False
-        channel = <int>number
-        if after_attributes(at, end) != end:
-            return False
-        appended_ms = record.appended_ms
-        if not self.oldest_ms <= at_ms <= self.latest_ms or at_ms - self.future_ms > appended_ms:
-            return False
+        read.channel = <int>number
+        return (
+            self.oldest_ms <= read.at_ms <= self.latest_ms and read.at_ms - self.future_ms <= read.appended_ms
+        )
 
-        # The member, and whether anything is due before the record.
-        # No member has a name of what is no UTF-8, which is then for others to complain of.
-        found = PyDict_GetItem(young, PyUnicode_DecodeUTF8(<char *>member, member_size, "surrogateescape"))
-        if found == NULL or type(<object>found) is not Settled:
-            return False
-        settled = <Settled>found
-        if settled.body == NULL:
-            return False
-        time_ms = at_ms if at_ms > self.time_ms else self.time_ms
-        if first_due_ms <= time_ms - self.grace_ms:
-            return False
-        offset = record.offset
-        if not self.once and settled.applied is not None:
-            known = PyDict_GetItem(settled.applied, self.topic)
-            if known != NULL and <int64_t><object>known > offset:
-                return self._pass_over(time_ms, offset, appended_ms, at_ms)
-        blake2b_8(event, event_size, digest)
-        if holds(settled.ids, settled.ids_size, 0, digest):
-            return self._pass_over(time_ms, offset, appended_ms, at_ms)
-        if settled.has_older:
-            if settled.older is None:
-                return False
-            size = PyBytes_GET_SIZE(settled.older)
-            number = size + settled.ids_size - REMEMBERED_BYTES
-            if holds(<const uint8_t *>PyBytes_AS_STRING(settled.older), size, number if number > 0 else 0, digest):
-                return self._pass_over(time_ms, offset, appended_ms, at_ms)
-        now_ms = get_be(settled.body + settled.now_at)
-        if at_ms < now_ms:
-            return False
+    cdef const Kind *_kind(self, const uint8_t *text, Py_ssize_t size) noexcept:
+        cdef int each
+        for each in range(self.kind_count):
+            if self.kinds[each].size == size and memcmp(self.kinds[each].text, text, size) == 0:
+                return &self.kinds[each]
+        return NULL
 
-        # What would move, and whether all of that only moves.
+    cdef bint _has_seen(self, Settled settled, const Read *read) except -1:
+        """At least once, a record may come again after the state it went into was stored."""
+        cdef PyObject *known
+        if self.once or settled.applied is None:
+            return False
+        known = PyDict_GetItem(settled.applied, self.topic)
+        return known != NULL and <int64_t><object>known > read.offset
+
+    cdef bint _plan(self, Settled settled, const Read *read, int64_t mark_ms, Plan *plan) noexcept:
+        """What the activity would move; False where that is not known to be all that it does."""
+        cdef const Kind *kind = read.kind
+        cdef const uint8_t *body = settled.body
+        cdef int each, place
+        cdef const Track *track
+        cdef int64_t last_ms
+        # Where the older ids are not at hand it cannot be said that it is none of them.
+        if settled.has_older and settled.older is None or read.at_ms < get_be(body + settled.now_at):
+            return False
         for each in range(settled.timers):
-            dues[each] = get_be(settled.body + settled.due_at[each])
-        if dues[0] <= at_ms:
+            plan.dues[each] = get_be(body + settled.due_at[each])
+        if plan.dues[0] <= read.at_ms:
             return False
         for each in range(kind.moves):
-            if not kind.channels[each] >> channel & 1:
+            if not kind.channels[each] >> read.channel & 1:
                 continue
-            track = kind.track[each]
-            if settled.tracks[track].last_at == 0 or settled.tracks[track].timer < 0:
+            track = &settled.tracks[kind.track[each]]
+            if track.last_at == 0 or track.timer < 0:
                 return False
-            last_ms = get_be(settled.body + settled.tracks[track].last_at)
-            latest_ms = at_ms if at_ms > last_ms else last_ms
-            new_last[each] = latest_ms
-            place = settled.tracks[track].timer
-            if latest_ms + kind.after_ms[each] < dues[place]:
+            last_ms = get_be(body + track.last_at)
+            plan.last_ms[each] = read.at_ms if read.at_ms > last_ms else last_ms
+            place = track.timer
+            if plan.last_ms[each] + kind.after_ms[each] < plan.dues[place]:
                 return False
-            dues[place] = latest_ms + kind.after_ms[each]
+            plan.dues[place] = plan.last_ms[each] + kind.after_ms[each]
         for each in range(1, settled.timers):
-            if dues[each] <= dues[each - 1]:
+            if plan.dues[each] <= plan.dues[each - 1]:
                 return False
-        if time_ms - self.grace_ms + 1 > mark_ms:
-            mark_ms = time_ms - self.grace_ms + 1
-        if dues[0] <= mark_ms or dues[0] < settled.indexed_due_ms:
+        if plan.dues[0] <= mark_ms or plan.dues[0] < settled.indexed_due_ms:
             return False
-        if channel == self.app:
-            if settled.in_app_at == 0:
-                return False
-            in_app_ms = get_be(settled.body + settled.in_app_at)
-            if at_ms > in_app_ms:
-                in_app_moves = True
-                if settled.snapshot_at == 0 or settled.page_rest is None:
-                    return False
-                if get_be(settled.body + settled.snapshot_at) + self.rest_ms > at_ms:
-                    return False
+        plan.moves_page = False
+        if read.channel != self.app:
+            return True
+        if settled.in_app_at == 0:
+            return False
+        plan.moves_page = read.at_ms > get_be(body + settled.in_app_at)
+        return not plan.moves_page or self._page_has_rested(settled, read.at_ms)
 
-        # All is known: the record is applied, first what may want for memory, then what cannot fail.
-        older = self._spill(settled, digest)
-        if in_app_moves:
-            PyDict_SetItem(pages, settled.key, self._page(settled, key, at_ms))
-        PyDict_SetItem(kept, settled.key, settled)
-        PyDict_SetItem(changed, settled.key, settled)
-        put_be(settled.body + settled.now_at, at_ms)
+    cdef bint _page_has_rested(self, Settled settled, int64_t at_ms) noexcept:
+        """Whether the page is written at once, and what it has in common with the last one is at hand."""
+        return (
+            settled.snapshot_at != 0
+            and settled.page_rest is not None
+            and get_be(settled.body + settled.snapshot_at) + self.rest_ms <= at_ms
+        )
+
+    cdef void _move(self, Settled settled, const Read *read, const Plan *plan) noexcept:
+        """Move what was planned."""
+        cdef const Kind *kind = read.kind
+        cdef uint8_t *body = settled.body
+        cdef int each
+        put_be(body + settled.now_at, read.at_ms)
         for each in range(kind.moves):
-            if kind.channels[each] >> channel & 1:
-                put_be(settled.body + settled.tracks[kind.track[each]].last_at, new_last[each])
+            if kind.channels[each] >> read.channel & 1:
+                put_be(body + settled.tracks[kind.track[each]].last_at, plan.last_ms[each])
         for each in range(settled.timers):
-            put_be(settled.body + settled.due_at[each], dues[each])
-        if in_app_moves:
-            put_be(settled.body + settled.in_app_at, at_ms)
-            put_be(settled.body + settled.snapshot_at, at_ms)
-        settled.ids_size += ID_BYTES
-        if older is not None:
-            settled.older = older
-            settled.older_changed = True
-            settled.has_older = True
-            settled.body[settled.older_at] = 0xC3
-            settled.ids_size = 0
+            put_be(body + settled.due_at[each], plan.dues[each])
+        if plan.moves_page:
+            put_be(body + settled.in_app_at, read.at_ms)
+            put_be(body + settled.snapshot_at, read.at_ms)
         settled.has_repeated = True
-        return self._pass_over(time_ms, offset, appended_ms, at_ms)
 
-    cdef bint _pass_over(self, int64_t time_ms, int64_t offset, int64_t appended_ms, int64_t at_ms) noexcept:
-        """The record is done with; whether it was applied or had been before."""
-        self.time_ms = time_ms
-        self.next_offset = offset + 1
-        if appended_ms - at_ms > self.history_lag_ms:
+    cdef void _done(self, const Read *read, const Plan *plan) noexcept:
+        """The partition is past the record, whether it was applied or had been before."""
+        self.time_ms = plan.time_ms
+        self.next_offset = read.offset + 1
+        if read.appended_ms - read.at_ms > self.history_lag_ms:
             self.history_seen = True
-        return True
-
-    cdef bytes _spill(self, Settled settled, const uint8_t *digest):
-        """Put the id behind the newest; if that makes them too many, returns the older ids with all of them. `ids_size` stays."""
-        cdef bytes older
-        memcpy(settled.ids + settled.ids_size, digest, ID_BYTES)
-        if settled.ids_size + ID_BYTES < TAIL_BYTES:
-            return None
-        older = PyBytes_FromStringAndSize(<char *>settled.ids, TAIL_BYTES)
-        return older if settled.older is None else (settled.older + older)[-REMEMBERED_BYTES:]
 
     cdef bytes _page(self, Settled settled, bytes key, int64_t at_ms):
         """The member's page, of which only the instant and the last activity are new."""

@@ -44,6 +44,9 @@ cdef class Settled:
     cdef int ids_size
     cdef uint8_t[TAIL_BYTES] ids
 
+    cdef bint holds_id(self, const uint8_t *digest) noexcept
+    cdef bytes spilt(self, const uint8_t *digest)
+    cdef void remember(self, bytes older) noexcept
     cdef bytes _part(self, Py_ssize_t before, const uint8_t *seen, Py_ssize_t seen_size)
     cdef bint _place(self, const uint8_t *part, Py_ssize_t size, Settling how)
     cdef void _move_up(self, Py_ssize_t *place, Py_ssize_t by) noexcept

@@ -5,11 +5,24 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport uint8_t
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 
 from app.runtime.native.msgpack cimport ARRAY, MAP, Head, after, is_instant, is_text, look
 
 NEVER_MS = 0x7FFFFFFFFFFFFFFF
+
+cdef enum:
+    REMEMBERED_BYTES = 512
+
+
+cdef inline bint _holds(const uint8_t *ids, Py_ssize_t size, Py_ssize_t start, const uint8_t *wanted) noexcept nogil:
+    """Whether the id is among ids of 8 bytes each, from `start` on or after."""
+    cdef Py_ssize_t place = (start + ID_BYTES - 1) // ID_BYTES * ID_BYTES if start > 0 else 0
+    while place + ID_BYTES <= size:
+        if memcmp(ids + place, wanted, ID_BYTES) == 0:
+            return True
+        place += ID_BYTES
+    return False
 
 
 @cython.final
@@ -49,6 +62,40 @@ cdef class Settled:
         memcpy(at, self.body + self.ids_at, self.size - self.ids_at)
         return made
 
+    cdef bint holds_id(self, const uint8_t *digest) noexcept:
+        """Whether the id is among the last 64 applied, as far as they are at hand."""
+        cdef Py_ssize_t size
+        if _holds(self.ids, self.ids_size, 0, digest):
+            return True
+        if not self.has_older or self.older is None:
+            return False
+        size = PyBytes_GET_SIZE(self.older)
+        return _holds(
+            <const uint8_t *>PyBytes_AS_STRING(self.older), size, size + self.ids_size - REMEMBERED_BYTES, digest
+        )
+
+    cdef bytes spilt(self, const uint8_t *digest):
+        """Put the id behind the newest; if that makes them too many, returns the older ids with all of them.
+
+        It is among them only once `remember` is called, with what this returned.
+        """
+        cdef bytes older
+        memcpy(self.ids + self.ids_size, digest, ID_BYTES)
+        if self.ids_size + ID_BYTES < TAIL_BYTES:
+            return None
+        older = PyBytes_FromStringAndSize(<char *>self.ids, TAIL_BYTES)
+        return older if self.older is None else (self.older + older)[-REMEMBERED_BYTES:]
+
+    cdef void remember(self, bytes older) noexcept:
+        """The id is applied."""
+        self.ids_size += ID_BYTES
+        if older is not None:
+            self.older = older
+            self.older_changed = True
+            self.has_older = True
+            self.body[self.older_at] = 0xC3
+            self.ids_size = 0
+
     cdef bint _place(self, const uint8_t *part, Py_ssize_t size, Settling how):
         """Find everything in a part, and take it over; False when it is not all there in the form it has to have."""
         cdef const uint8_t *end = part + size
@@ -56,7 +103,7 @@ cdef class Settled:
         cdef const uint8_t *ids = NULL
         cdef const uint8_t *ids_end = NULL
         cdef Py_ssize_t shift = 0
-        cdef Head head, inner
+        cdef Head head
         cdef Py_ssize_t number
         for number in range(MOST_TRACKS):
             self.tracks[number].timer = -1
