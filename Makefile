@@ -19,9 +19,9 @@ $(VENV)/.ready: pyproject.toml hatch_build.py $(shell find app -name '*.pyx' -o 
 demo: setup
 	$(BIN)/reengage demo
 
-# Two processes, each with a broker of its own: most of the time a test waits for workers to start and to be given their work.
+# Three processes, each with a broker of its own: most of the time a test waits for workers to start and to be given their work.
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 # Long rounds of faults; `make test` has the short ones.
 soak: setup

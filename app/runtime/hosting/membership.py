@@ -64,6 +64,7 @@ class Membership:
             }
         )
         self.client: AIOKafkaClient = self._consumer._client  # noqa: SLF001  a seam of this package
+        self._commit: asyncio.Task[None] | None = None
 
     async def join(self, topics: Iterable[str], listener: ConsumerRebalanceListener) -> None:
         """Connect and join the group; the listener is called on this loop."""
@@ -145,8 +146,15 @@ class Membership:
             coordinator.request_rejoin()
 
     async def commit(self, offsets: dict[TopicPartition, int]) -> None:
-        """Write these as the group's offsets. Asks the brokers."""
-        await self._consumer.commit(offsets)
+        """Write these as the group's offsets. Asks the brokers.
+
+        Whoever gives up waiting leaves the request under way, and another who comes meanwhile waits for that one: cancelled within,
+        aiokafka leaves behind an error that nobody hears of until it is logged as such.
+        """
+        if self._commit is None or self._commit.done():
+            self._commit = asyncio.create_task(self._consumer.commit(offsets))
+            self._commit.add_done_callback(_heard)
+        await asyncio.shield(self._commit)
 
     async def starts_of(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """Offset of the first record each log still holds. Asks the brokers."""
@@ -157,3 +165,9 @@ class Membership:
         """Offset after the last record of each log that a reader of committed records gets to see. Asks the brokers."""
         ends: dict[TopicPartition, int] = await self._consumer.end_offsets(list(places))
         return ends
+
+
+def _heard(commit: asyncio.Task[None]) -> None:
+    """Its error is told to whoever still waits; where nobody does, it is of no consequence."""
+    if not commit.cancelled():
+        commit.exception()
