@@ -1,9 +1,10 @@
 """Activities that repeat: all that one more of them changes of a member is instants.
 
 Most records are of this kind: a member who was active yesterday reads another article. What moves then is the member's now, the
-ids applied, the last activity in the app with the page's instant, and with some playbooks the last activity they know and
-the timer they wait with. A playbook says so of its own activities (`Reengager.moves`); what it does about them stays in
-its rules. Knowing it, a worker can apply such a record without them, to the same effect (`runtime/repeating.py`).
+ids applied, the last activity in the app with the page's instant, and with re-engagers the last activity they know and
+the timer they wait with. Which activities these are, and of whom, is said here; what is done about them stays in the
+rules (`Reengager._active`). Knowing it, a worker can apply such a record without them, to the same effect
+(`runtime/repeating.py`).
 """
 
 from __future__ import annotations

@@ -84,9 +84,9 @@ class NoRepeats:
         """No entity can be."""
 
     def wake(self, _settled: Settled, _read: object) -> Any:
-        """There are none."""
-        raise NotImplementedError
+        """None ever settled."""
+        raise LookupError("no entity settles here")
 
     def encode(self, _settled: Settled, *_: object) -> None:
-        """There are none."""
-        raise NotImplementedError
+        """None ever settled."""
+        raise LookupError("no entity settles here")

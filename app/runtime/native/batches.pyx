@@ -3,11 +3,12 @@
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.bytearray cimport PyByteArray_AS_STRING
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
 from app.runtime.native.avro cimport put_long, read_long
+from app.runtime.native.numbers cimport big
 
 cdef enum:
     HEADER_BYTES = 61
@@ -23,10 +24,6 @@ cdef enum:
     COMPRESSION = 0x07
     APPEND_TIME = 0x08
     CONTROL = 0x20
-
-
-cdef extern from "Python.h":
-    object PyByteArray_FromStringAndSize(const char *string, Py_ssize_t size)
 
 
 cdef inline Py_ssize_t long_size(int64_t value) noexcept nogil:
@@ -78,14 +75,6 @@ def fill(list rows, Py_ssize_t start, Py_ssize_t most_bytes):
         to[0] = 0
         to += 1
     return made, count
-
-
-cdef inline int64_t big(const uint8_t *at, int size) noexcept nogil:
-    cdef uint64_t number = 0
-    cdef int i
-    for i in range(size):
-        number = number << 8 | at[i]
-    return <int64_t>number
 
 
 cdef inline const uint8_t *read_size(const uint8_t *at, const uint8_t *end, int64_t *size) noexcept nogil:

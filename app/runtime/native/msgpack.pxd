@@ -1,24 +1,10 @@
-"""MessagePack, as far as states are written in it, and numbers of eight bytes in it."""
+"""MessagePack, as far as states are written in it."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport uint8_t
 from libc.string cimport memcmp
 
-
-cdef inline int64_t get_be(const uint8_t *at) noexcept nogil:
-    cdef uint64_t number = 0
-    cdef int i
-    for i in range(8):
-        number = number << 8 | at[i]
-    return <int64_t>number
-
-
-cdef inline void put_be(uint8_t *at, int64_t value) noexcept nogil:
-    cdef uint64_t number = <uint64_t>value
-    cdef int i
-    for i in range(7, -1, -1):
-        at[i] = number & 0xFF
-        number >>= 8
+from app.runtime.native.numbers cimport big
 
 
 cdef struct Head:
@@ -32,14 +18,6 @@ cdef enum:
     TEXT = 1
     ARRAY = 2
     MAP = 3
-
-
-cdef inline Py_ssize_t big(const uint8_t *at, int size) noexcept nogil:
-    cdef Py_ssize_t number = 0
-    cdef int i
-    for i in range(size):
-        number = number << 8 | at[i]
-    return number
 
 
 cdef inline bint look(const uint8_t *at, const uint8_t *end, Head *head) noexcept nogil:

@@ -15,7 +15,7 @@ from libc.string cimport memcmp, memcpy
 
 from app.runtime.native.avro cimport after_attributes, is_ascii, put_long, read_long, read_text
 from app.runtime.native.blake2b cimport blake2b_8
-from app.runtime.native.msgpack cimport get_be, put_be
+from app.runtime.native.numbers cimport get_be, put_be
 from app.runtime.native.settled cimport (
     ID_BYTES, MOST_TIMERS, MOST_TRACKS, Settled, Settling, Track, make_settling, settle
 )
